@@ -1,0 +1,12 @@
+//! The Faultline daemon: sources, correlation, ledger and export around [`faultline_core`].
+
+pub mod app;
+pub mod aws;
+pub mod cli;
+pub mod config;
+pub mod export;
+pub mod ledger;
+pub mod pipeline;
+pub mod scan;
+pub mod simulate;
+pub mod sources;
