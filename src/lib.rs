@@ -3,6 +3,7 @@
 pub mod app;
 pub mod aws;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod export;
 pub mod ledger;

@@ -1,3 +1,5 @@
 //! From observations to the ledger: channels, stages, supervision and shutdown.
 
+pub mod batch;
+pub mod source;
 pub mod status;
