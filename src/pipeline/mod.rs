@@ -1,5 +1,6 @@
 //! From observations to the ledger: channels, stages, supervision and shutdown.
 
 pub mod batch;
+pub mod recorder;
 pub mod source;
 pub mod status;
