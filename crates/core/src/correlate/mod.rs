@@ -1,5 +1,149 @@
 //! Which failed calls were billed, how sure that is, and what they cost.
+//!
+//! A pure state machine per cell: observations in, findings and conclusions out. What it finds depends on the set
+//! of observations, not on their order or on how often each is shown: findings are worked out anew from what is
+//! known of a request whenever something new is known of it.
 
+mod combine;
+mod estimate;
+mod join;
+mod minutes;
 mod summary;
 
+use std::{collections::BTreeSet, sync::Arc};
+
+use chrono::Duration;
+
+pub use estimate::InvocationsCount;
 pub use summary::{CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
+
+use self::{estimate::Estimate, join::Joins, minutes::Minutes};
+use crate::{
+    model::{Cell, Finding, ModelKey, Observation, Time},
+    price::PriceTable,
+};
+
+/// How a correlator is set up.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the summary looks back over.
+    pub window: Duration,
+    /// How long a record may follow its failure before the failure is concluded without it.
+    pub horizon: Duration,
+    /// What CloudWatch's Invocations counts.
+    pub invocations_count: InvocationsCount,
+    /// The most failures and records kept; the oldest go first, counted.
+    pub cap: usize,
+}
+
+impl Settings {
+    /// How long observations are kept: what the window or a late record can still need.
+    fn retention(&self) -> Duration {
+        self.window.max(self.horizon * 2) + Duration::minutes(10)
+    }
+}
+
+/// What time and observations have led to since the last call.
+#[derive(Debug, Default, PartialEq)]
+pub struct Advance {
+    /// New findings, and those that a late observation changed (their revision has grown).
+    pub findings: Vec<Finding>,
+    /// Client failures whose outcome is now known.
+    pub concluded: Vec<Conclusion>,
+}
+
+/// The correlator of one cell.
+#[derive(Debug)]
+pub struct Correlator {
+    cell: Cell,
+    settings: Settings,
+    prices: Arc<PriceTable>,
+    joins: Joins,
+    minutes: Minutes,
+    estimates: Vec<(ModelKey, Estimate)>,
+    /// The minute the estimates were made in; another minute is another window.
+    estimated_at: Option<i64>,
+}
+
+impl Correlator {
+    /// One that knows nothing yet.
+    pub fn new(cell: Cell, settings: Settings, prices: Arc<PriceTable>) -> Self {
+        Self {
+            cell,
+            settings,
+            prices,
+            joins: Joins::default(),
+            minutes: Minutes::default(),
+            estimates: Vec::new(),
+            estimated_at: None,
+        }
+    }
+
+    /// Takes in one observation. Those of other cells are none of its business.
+    pub fn observe(&mut self, observation: &Observation) {
+        match observation {
+            Observation::Failure(failure) if failure.cell == self.cell => self.joins.add_failure(failure),
+            Observation::Record(record) if record.cell == self.cell => self.joins.add_record(record),
+            Observation::Metric(point) if point.cell == self.cell => {
+                if self.minutes.add(point) {
+                    self.estimated_at = None;
+                }
+            }
+            // Successes narrow matching without ids, which comes later.
+            _ => {}
+        }
+    }
+
+    /// Concludes what can be concluded at `now`, which never goes back.
+    pub fn advance(&mut self, now: Time) -> Advance {
+        let advance = Advance {
+            findings: self.joins.findings(&self.cell, &self.prices),
+            concluded: self.joins.conclude(now, self.settings.horizon),
+        };
+        let oldest = now - self.settings.retention();
+        self.joins.prune(oldest, now, self.settings.cap);
+        self.minutes.prune(oldest);
+        self.estimate(now);
+        advance
+    }
+
+    /// The state of every scope over the window that ends at `now`.
+    pub fn summary(&self, now: Time) -> CellSummary {
+        let since = now - self.settings.window;
+        let mut models: BTreeSet<&ModelKey> = self.minutes.models().collect();
+        models.extend(self.joins.models());
+        let scopes = models
+            .into_iter()
+            .map(|model| {
+                let estimate = self.estimates.iter().find(|(key, _)| key == model).map(|(_, estimate)| estimate);
+                combine::scope(&self.cell, model, &self.joins, &self.minutes, estimate, &self.prices, since)
+            })
+            .collect();
+        CellSummary {
+            cell: self.cell.clone(),
+            at: now,
+            window: self.settings.window,
+            scopes,
+            evicted: self.joins.evicted(),
+        }
+    }
+
+    /// Estimates cost more than joins and change once a minute or with the metrics: only then are they made again.
+    fn estimate(&mut self, now: Time) {
+        let minute = now.timestamp().div_euclid(60);
+        if self.estimated_at == Some(minute) {
+            return;
+        }
+        self.estimated_at = Some(minute);
+        let since = now - self.settings.window;
+        let count = self.settings.invocations_count;
+        self.estimates = self
+            .minutes
+            .models()
+            .map(|model| (model.clone(), estimate::estimate(&self.minutes.settled(model, since), count)))
+            .collect();
+    }
+}
+
+#[cfg(test)]
+mod tests;

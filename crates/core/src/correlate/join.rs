@@ -1,0 +1,334 @@
+//! Failures and records, and what joins them: a request id, or an id the application gave the call itself.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
+    sync::Arc,
+};
+
+use chrono::Duration;
+
+use super::Conclusion;
+use crate::{
+    model::{
+        BedrockException, Cause, Cell, ClientFailure, Evidence, FailureKind, Finding, InvocationRecord, LogRef,
+        ModelKey, Outcome, Scope, Time,
+    },
+    price::PriceTable,
+};
+
+/// A record's time is floored to the second and clocks differ a little: a record this much after a failure may
+/// still be of the call that failed.
+const CLOCK_SLACK: Duration = Duration::seconds(2);
+/// After downtime failures older than the horizon are read together with their records, but not in one batch: no
+/// failure is concluded sooner than this after it was first seen.
+const GRACE: Duration = Duration::minutes(5);
+
+/// The natural key of a failure, in the order of time.
+type FailureKey = (Time, LogRef);
+
+#[derive(Debug)]
+struct FailureState {
+    failure: Arc<ClientFailure>,
+    /// When it was first seen; set by the first conclusion after it.
+    seen: Option<Time>,
+    outcome: Option<Outcome>,
+}
+
+/// Everything known of requests and failures.
+#[derive(Debug, Default)]
+pub(super) struct Joins {
+    failures: BTreeMap<FailureKey, FailureState>,
+    /// Failures without an outcome.
+    open: BTreeSet<FailureKey>,
+    failures_by_request: HashMap<String, BTreeSet<FailureKey>>,
+    failures_by_own_id: HashMap<String, BTreeSet<FailureKey>>,
+    records: HashMap<Arc<str>, Arc<InvocationRecord>>,
+    records_by_time: BTreeSet<(Time, Arc<str>)>,
+    records_by_own_id: HashMap<Arc<str>, BTreeSet<(Time, Arc<str>)>>,
+    /// Requests of which something new is known.
+    changed: BTreeSet<Arc<str>>,
+    findings: HashMap<Arc<str>, Finding>,
+    /// Findings in the order of time.
+    findings_by_time: BTreeSet<(Time, Arc<str>)>,
+    models: BTreeSet<ModelKey>,
+    evicted: u64,
+}
+
+impl Joins {
+    pub(super) fn add_failure(&mut self, failure: &ClientFailure) {
+        let key = (failure.at, failure.log.clone());
+        let Entry::Vacant(entry) = self.failures.entry(key.clone()) else { return };
+        entry.insert(FailureState { failure: Arc::new(failure.clone()), seen: None, outcome: None });
+        self.open.insert(key.clone());
+        self.models.insert(failure.text.model.clone().unwrap_or_else(ModelKey::unknown));
+        if let Some(id) = &failure.text.request_id {
+            self.failures_by_request.entry(id.clone()).or_default().insert(key.clone());
+            self.changed.insert(id.as_str().into());
+        }
+        if let Some(own_id) = &failure.text.own_id {
+            self.failures_by_own_id.entry(own_id.clone()).or_default().insert(key);
+            let records = self.records_by_own_id.get(own_id.as_str()).into_iter().flatten();
+            self.changed.extend(records.map(|(_, id)| Arc::clone(id)));
+        }
+    }
+
+    pub(super) fn add_record(&mut self, record: &InvocationRecord) {
+        if let Some(known) = self.records.get(&record.request_id) {
+            // One request has one record. Should two differ, the one that says more is kept, whichever came first.
+            let says = |record: &InvocationRecord| (record.tokens.total(), record.log.clone());
+            if **known == *record || says(known) >= says(record) {
+                return;
+            }
+            self.forget_record(&Arc::clone(&record.request_id));
+        }
+        let id = Arc::clone(&record.request_id);
+        self.records.insert(Arc::clone(&id), Arc::new(record.clone()));
+        self.records_by_time.insert((record.at, Arc::clone(&id)));
+        self.models.insert(record.model.clone());
+        if let Some(own_id) = &record.own_id {
+            let attempts = self.records_by_own_id.entry(Arc::clone(own_id)).or_default();
+            attempts.insert((record.at, Arc::clone(&id)));
+            // The attempt before this one now has a next.
+            self.changed.extend(attempts.iter().map(|(_, id)| Arc::clone(id)));
+        }
+        self.changed.insert(id);
+    }
+
+    /// The findings that are new or differ from what was said of their request before.
+    pub(super) fn findings(&mut self, cell: &Cell, prices: &PriceTable) -> Vec<Finding> {
+        let changed = std::mem::take(&mut self.changed);
+        let mut findings = Vec::new();
+        for id in changed {
+            let Some(record) = self.records.get(&id) else { continue };
+            let Some(mut finding) = self.finding(cell, record, prices) else { continue };
+            if let Some(before) = self.findings.get(&id) {
+                finding.revision = before.revision;
+                if finding == *before {
+                    continue;
+                }
+                finding.revision += 1;
+            }
+            self.findings_by_time.insert((finding.occurred_at, Arc::clone(&id)));
+            self.findings.insert(id, finding.clone());
+            findings.push(finding);
+        }
+        findings
+    }
+
+    /// What is to be said of this record's request, if it was billed but failed.
+    fn finding(&self, cell: &Cell, record: &InvocationRecord, prices: &PriceTable) -> Option<Finding> {
+        if record.tokens.total() == 0 {
+            return None;
+        }
+        let client = self.failure_of(record);
+        let failure = match client {
+            Some(client) => client.text.kind,
+            None => kind_of_error(record.error_code.as_deref()?)?,
+        };
+        let price = prices.lookup(&record.model).cloned();
+        Some(Finding {
+            id: Finding::id_of(cell, &record.request_id),
+            scope: Scope { cell: cell.clone(), model: record.model.clone() },
+            occurred_at: record.at,
+            failure,
+            evidence: Evidence::Confirmed,
+            probability: 1.0,
+            request_id: Some(Arc::clone(&record.request_id)),
+            tokens: record.tokens,
+            cost_usd: price.as_ref().map(|price| price.cost(&record.tokens)),
+            price,
+            cause: cause_of(failure),
+            operation: record.operation.or_else(|| client.and_then(|client| client.text.operation)),
+            application: client.map(|client| Arc::clone(&client.application)),
+            identity: record.identity.clone(),
+            revision: 0,
+            client_log: client.map(|client| client.log.clone()),
+            invocation_log: Some(record.log.clone()),
+            retry_of: client.and_then(|client| self.next_attempt(record, client)),
+        })
+    }
+
+    /// The client failure that tells of this record's request: the earliest that names it, or names its own id.
+    fn failure_of(&self, record: &InvocationRecord) -> Option<&Arc<ClientFailure>> {
+        let named = self.failures_by_request.get(record.request_id.as_ref()).into_iter().flatten();
+        let own = record.own_id.as_ref().and_then(|own_id| self.failures_by_own_id.get(own_id.as_ref()));
+        // An application may use one id for several calls in turn: only a failure after the record is of its call.
+        let own = own.into_iter().flatten().filter(|(at, _)| record.at <= *at + CLOCK_SLACK);
+        let first = |mut keys: Box<dyn Iterator<Item = &FailureKey> + '_>| {
+            keys.find_map(|key| {
+                let failure = &self.failures.get(key)?.failure;
+                (failure.text.kind != FailureKind::Rejected).then_some(failure)
+            })
+        };
+        first(Box::new(named)).or_else(|| first(Box::new(own)))
+    }
+
+    /// The request id of the attempt that followed this one in the same failed call.
+    fn next_attempt(&self, record: &InvocationRecord, client: &ClientFailure) -> Option<Arc<str>> {
+        let attempts = self.records_by_own_id.get(record.own_id.as_ref()?)?;
+        let this = (record.at, Arc::clone(&record.request_id));
+        let (at, next) = attempts.iter().find(|attempt| **attempt > this)?;
+        (*at <= client.at + CLOCK_SLACK).then(|| Arc::clone(next))
+    }
+
+    /// The records that a failure tells of.
+    fn records_of<'a>(&'a self, failure: &'a ClientFailure) -> impl Iterator<Item = &'a Arc<InvocationRecord>> {
+        let named = failure.text.request_id.as_ref().and_then(|id| self.records.get(id.as_str()));
+        let own = failure.text.own_id.as_ref().and_then(|own_id| self.records_by_own_id.get(own_id.as_str()));
+        let own = own.into_iter().flatten().filter(|(at, _)| *at <= failure.at + CLOCK_SLACK);
+        named.into_iter().chain(own.filter_map(|(_, id)| self.records.get(id)))
+    }
+
+    /// Failures whose outcome is known at `now`, each once.
+    pub(super) fn conclude(&mut self, now: Time, horizon: Duration) -> Vec<Conclusion> {
+        let mut concluded = Vec::new();
+        for key in self.open.iter().cloned().collect::<Vec<_>>() {
+            let Some(state) = self.failures.get_mut(&key) else { continue };
+            let seen = *state.seen.get_or_insert(now);
+            let over = now >= key.0 + horizon && now >= seen + GRACE.min(horizon);
+            let failure = Arc::clone(&state.failure);
+            let Some(outcome) = self.outcome(&failure, over) else { continue };
+            if let Some(state) = self.failures.get_mut(&key) {
+                state.outcome = Some(outcome);
+            }
+            self.open.remove(&key);
+            concluded.push(Conclusion { failure: (*failure).clone(), outcome });
+        }
+        concluded
+    }
+
+    fn outcome(&self, failure: &ClientFailure, horizon_over: bool) -> Option<Outcome> {
+        if failure.text.kind == FailureKind::Rejected {
+            return Some(Outcome::NotBilled);
+        }
+        let (mut known, mut billed) = (false, false);
+        for record in self.records_of(failure) {
+            known = true;
+            billed |= record.tokens.total() > 0;
+        }
+        let has_id = failure.text.request_id.is_some() || failure.text.own_id.is_some();
+        match (billed, known, horizon_over) {
+            (true, ..) => Some(Outcome::Billed),
+            // An own id may have more attempts, whose records are still to come.
+            (false, true, _) if failure.text.own_id.is_none() => Some(Outcome::NotBilled),
+            (false, true, true) => Some(Outcome::NotBilled),
+            (false, _, false) => None,
+            // Nothing reached the model: there is nothing to expect.
+            (false, false, true) if matches!(failure.text.kind, FailureKind::Throttled | FailureKind::ConnectError) => {
+                Some(Outcome::NoRecord)
+            }
+            (false, false, true) => Some(if has_id { Outcome::NoRecord } else { Outcome::Expected }),
+        }
+    }
+
+    /// Findings of a scope since a time.
+    pub(super) fn findings_since<'a>(&'a self, model: &'a ModelKey, since: Time) -> impl Iterator<Item = &'a Finding> {
+        let recent = self.findings_by_time.range((since, Arc::from(""))..);
+        recent.filter_map(|(_, id)| self.findings.get(id)).filter(move |finding| finding.scope.model == *model)
+    }
+
+    /// Failures of a scope since a time that no record was joined to, with whether they are still open.
+    pub(super) fn unjoined_since<'a>(
+        &'a self,
+        model: &'a ModelKey,
+        since: Time,
+    ) -> impl Iterator<Item = (&'a ClientFailure, bool)> {
+        let recent = self.failures.iter().rev().take_while(move |((at, _), _)| *at >= since);
+        recent
+            .filter(|(_, state)| !matches!(state.outcome, Some(Outcome::Billed | Outcome::NotBilled)))
+            .map(|(_, state)| (state.failure.as_ref(), state.outcome.is_none()))
+            .filter(move |(failure, _)| match &failure.text.model {
+                Some(named) => named == model,
+                None => model.is_unknown(),
+            })
+    }
+
+    /// Every model that a failure or a record named.
+    pub(super) fn models(&self) -> impl Iterator<Item = &ModelKey> {
+        self.models.iter()
+    }
+
+    pub(super) const fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Forgets what is older than `oldest`, and the oldest of what is above the cap.
+    pub(super) fn prune(&mut self, oldest: Time, now: Time, cap: usize) {
+        while let Some((key, state)) = self.failures.first_key_value() {
+            let excess = self.failures.len() > cap;
+            // What is old but was only just read may still be waiting for its record.
+            if !excess && (key.0 >= oldest || state.seen.is_none_or(|seen| seen + GRACE * 2 >= now)) {
+                break;
+            }
+            let key = key.clone();
+            self.evicted += u64::from(excess && key.0 >= oldest);
+            self.forget_failure(&key);
+        }
+        while let Some((at, id)) = self.records_by_time.first() {
+            let excess = self.records_by_time.len() > cap;
+            if !excess && *at >= oldest {
+                break;
+            }
+            let id = Arc::clone(id);
+            self.evicted += u64::from(excess && *at >= oldest);
+            self.forget_record(&id);
+            if let Some(finding) = self.findings.remove(&id) {
+                self.findings_by_time.remove(&(finding.occurred_at, id));
+            }
+        }
+    }
+
+    fn forget_failure(&mut self, key: &FailureKey) {
+        self.open.remove(key);
+        let Some(state) = self.failures.remove(key) else { return };
+        if let Some(id) = &state.failure.text.request_id {
+            remove_from(&mut self.failures_by_request, id, key);
+        }
+        if let Some(own_id) = &state.failure.text.own_id {
+            remove_from(&mut self.failures_by_own_id, own_id, key);
+        }
+    }
+
+    fn forget_record(&mut self, id: &Arc<str>) {
+        let Some(record) = self.records.remove(id) else { return };
+        let key = (record.at, Arc::clone(id));
+        self.records_by_time.remove(&key);
+        if let Some(own_id) = &record.own_id {
+            remove_from(&mut self.records_by_own_id, own_id, &key);
+        }
+    }
+}
+
+fn remove_from<K, V, Q>(index: &mut HashMap<K, BTreeSet<V>>, key: &Q, value: &V)
+where
+    K: std::borrow::Borrow<Q> + std::hash::Hash + Eq,
+    Q: std::hash::Hash + Eq + ?Sized,
+    V: Ord,
+{
+    if let Some(values) = index.get_mut(key) {
+        values.remove(value);
+        if values.is_empty() {
+            index.remove(key);
+        }
+    }
+}
+
+/// How a request failed whose record carries this code. A code Bedrock did not have when this was written is taken
+/// for a failure on AWS's side; one that says the caller was wrong is no failure that could be disputed.
+fn kind_of_error(code: &str) -> Option<FailureKind> {
+    let kind = BedrockException::parse(code).map_or(FailureKind::InternalError, BedrockException::kind);
+    (kind != FailureKind::Rejected).then_some(kind)
+}
+
+/// What one call alone tells of its cause.
+const fn cause_of(kind: FailureKind) -> Cause {
+    match kind {
+        FailureKind::ServiceUnavailable => Cause::ServerCapacity,
+        FailureKind::Throttled => Cause::Throttling,
+        FailureKind::ReadTimeout => Cause::ClientTimeout,
+        FailureKind::ConnectionReset | FailureKind::ConnectError | FailureKind::StreamTruncated => Cause::Network,
+        FailureKind::ModelTimeout | FailureKind::ModelError | FailureKind::InternalError => Cause::ModelError,
+        FailureKind::Rejected => Cause::ClientRequest,
+        FailureKind::StreamError => Cause::Unknown,
+    }
+}
