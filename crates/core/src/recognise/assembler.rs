@@ -119,6 +119,8 @@ impl Assembler {
             let candidate = &above[start - 1];
             match candidate.role {
                 Role::Inside | Role::Blank | Role::Class if inside => start -= 1,
+                // `Response body:` and the body on the next line.
+                Role::Record if line.role == Role::Other && !candidate.text.trim_end().ends_with(':') => break,
                 Role::Record => {
                     start -= 1;
                     break;

@@ -323,7 +323,9 @@ impl Text {
             Some(Level::Warn) => !network || whose != Named::Nobody,
             Some(Level::Debug | Level::Trace) => false,
             Some(Level::Info) => {
-                let first = outcomes.iter().map(|phrase| phrase.start).min().unwrap_or(0);
+                // `error code ThrottlingException`: the words before the name say that it failed.
+                let told = outcomes.iter().filter(|phrase| phrase.signal != Signal::Status);
+                let first = told.map(|phrase| phrase.start).min().unwrap_or(header.len());
                 let lead = &header[..floor_boundary(header, first)];
                 !speaks_for_others(lead) && says_error(if frame.record.is_some() { header } else { lead })
             }

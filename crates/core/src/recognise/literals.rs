@@ -69,6 +69,7 @@ pub(super) const DECIDING: &[&str] = &[
     "Truncated event",
     "unexpected end",
     "undecoded bytes",
+    "response stream",
     // time
     "timed out",
     "Read timeout",

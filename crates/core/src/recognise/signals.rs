@@ -126,6 +126,8 @@ const TABLE: &[(&str, Signal)] = &[
     ("premature end of", S::Truncated),
     ("premature close", S::Truncated),
     ("undecoded bytes", S::Truncated),
+    ("incomplete bedrock response stream", S::Truncated),
+    ("missing messagestop", S::Truncated),
     ("incompletebody", S::Truncated),
     ("before message length reached", S::Truncated),
     ("reading a body from connection: unexpected eof", S::Truncated),
