@@ -133,7 +133,8 @@ impl Assembler {
             }
         }
         let mut lines = above.split_off(start);
-        let foreign = !inside && lines.first().is_some_and(|first| Frame::is_foreign_header(&first.text));
+        let uncaught = matches!(line.role, Role::Traceback | Role::Class);
+        let foreign = uncaught && lines.first().is_some_and(|first| Frame::is_foreign_header(&first.text));
         if foreign {
             lines.clear();
         }
