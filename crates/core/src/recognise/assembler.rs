@@ -67,6 +67,10 @@ impl Assembler {
             Hit::Nothing => {}
             Hit::Context if !traceback => self.calls.note(&line.text),
             Hit::Context | Hit::Deciding => {
+                // Headers of an answer name its exception and its request id.
+                if line.role == Role::Record {
+                    self.calls.note(&line.text);
+                }
                 let mut lines = self.header(&line, above);
                 self.framed = line.number;
                 lines.push(line);
