@@ -54,7 +54,11 @@ impl Assembler {
 
     /// Takes one line of text. `above` gives the lines above it, nearest last.
     pub(super) fn line(&mut self, line: Line, hit: Hit, above: impl FnOnce() -> Vec<Line>, sink: &mut Sink<'_>) {
+        let mut line = line;
         if let Some(frame) = &mut self.frame {
+            if line.role == Role::Record && frame.stamped {
+                line.unstamp();
+            }
             if frame.takes(&line) {
                 self.framed = line.number;
                 frame.add(line);
@@ -112,31 +116,36 @@ impl Assembler {
 
     /// The lines above an opening line that belong to its record.
     fn header(&self, line: &Line, above: impl FnOnce() -> Vec<Line>) -> Vec<Line> {
-        if matches!(line.role, Role::Record | Role::Blank) {
+        if line.role == Role::Blank || (line.role == Role::Record && !line.stamped) {
             return Vec::new();
         }
         let mut above = above();
         above.retain(|above| above.number > self.framed);
         let inside = matches!(line.role, Role::Inside | Role::Cause | Role::Connector);
         let mut start = above.len();
+        let mut class = line.role == Role::Class;
         while start > 0 {
             let candidate = &above[start - 1];
-            match candidate.role {
-                Role::Inside | Role::Blank | Role::Class if inside => start -= 1,
+            let (belongs, ends) = match candidate.role {
+                Role::Inside | Role::Cause | Role::Connector => (inside && !class, false),
+                // Spring leaves a line empty between a record's line and its stack.
+                Role::Blank => (inside || class, false),
+                Role::Class => (inside && !class, false),
                 // `Response body:` and the body on the next line.
-                Role::Record if line.role == Role::Other && !candidate.text.trim_end().ends_with(':') => break,
-                Role::Record => {
-                    start -= 1;
-                    break;
-                }
-                Role::Other if line.role == Role::Traceback || inside => {
-                    start -= 1;
-                    break;
-                }
-                _ => break,
+                Role::Record if line.role == Role::Other => (candidate.text.trim_end().ends_with(':'), true),
+                Role::Record => (true, true),
+                Role::Other => ((line.role == Role::Traceback || inside) && !class, true),
+                Role::Traceback => (false, true),
+            };
+            class |= candidate.role == Role::Class;
+            start -= usize::from(belongs);
+            if ends || !belongs {
+                break;
             }
         }
         let mut lines = above.split_off(start);
+        let blanks = lines.iter().take_while(|line| line.role == Role::Blank).count();
+        lines.drain(..blanks);
         let uncaught = matches!(line.role, Role::Traceback | Role::Class);
         let foreign = uncaught && lines.first().is_some_and(|first| Frame::is_foreign_header(&first.text));
         if foreign {
@@ -168,7 +177,7 @@ impl Assembler {
             shape: frame.shape,
             first,
             last: frame.last,
-            at: text.at.or(line.at),
+            at: [line.at, text.at],
         });
         if !repeats {
             let at = line.at.or(text.at);

@@ -15,7 +15,8 @@ pub(super) struct Told {
     pub(super) shape: Shape,
     pub(super) first: u64,
     pub(super) last: u64,
-    pub(super) at: Option<Time>,
+    /// When its event was written, and when its text says it was: the two clocks may differ.
+    pub(super) at: [Option<Time>; 2],
 }
 
 const REMEMBERED: usize = 8;
@@ -44,19 +45,18 @@ impl Recent {
 
 impl Told {
     fn is_repeated_by(&self, later: &Self) -> bool {
-        match (&self.request_id, &later.request_id) {
-            (Some(known), Some(id)) => return known == id,
-            (None, None) | (Some(_), None) | (None, Some(_)) => {}
+        if let (Some(known), Some(id)) = (&self.request_id, &later.request_id) {
+            return known == id;
         }
         // Handlers in a chain log one after the other, in words or a form of their own. Two calls that fail alike are
         // logged by the same line of code.
         let adjacent = later.first <= self.last + 1 + NEAR;
         let another_handler = self.shape != later.shape || self.header != later.header;
         let same = self.kind == later.kind && (self.core.contains(&later.core) || later.core.contains(&self.core));
-        let at_once = match (self.at, later.at) {
-            (Some(known), Some(at)) => (at - known).num_seconds().abs() < 2,
+        let at_once = self.at.iter().zip(later.at).all(|(known, at)| match (known, at) {
+            (Some(known), Some(at)) => (at - *known).num_seconds().abs() < 2,
             _ => true,
-        };
+        });
         adjacent && another_handler && same && at_once
     }
 }

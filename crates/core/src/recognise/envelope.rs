@@ -13,6 +13,8 @@ pub(super) struct Opened {
     pub(super) sub: String,
     /// When the envelope says it was written.
     pub(super) at: Option<Time>,
+    /// The time was a bare timestamp before the line.
+    pub(super) stamped: bool,
     /// The text, without line end and colours; or a structured record.
     pub(super) body: Body,
 }
@@ -74,7 +76,7 @@ const TIMES: &[&str] = &[
 
 /// Takes every envelope off `line`.
 pub(super) fn open(line: &str) -> Opened {
-    let mut opened = Opened { sub: String::new(), at: None, body: Body::Foreign };
+    let mut opened = Opened { sub: String::new(), at: None, stamped: false, body: Body::Foreign };
     let plain = without_colours(line);
     unwrap(&plain, &mut opened, 0);
     opened
@@ -88,10 +90,8 @@ pub(super) fn record_time(flat: &Flat) -> Option<Time> {
 fn unwrap(line: &str, opened: &mut Opened, depth: usize) {
     let line = line.trim_end_matches(['\n', '\r']);
     if depth < 4 {
-        if line.starts_with('{') && line.trim_end().ends_with('}') {
-            if let Some(flat) = Flat::parse(line.trim_end()) {
-                return unwrap_json(flat, opened, depth);
-            }
+        if let Some(flat) = Flat::parse(line.trim_end()) {
+            return unwrap_json(flat, opened, depth);
         }
         if let Some((rest, piece)) = shipped_prefix(line, opened) {
             if piece {
@@ -161,25 +161,20 @@ fn shipped_prefix<'a>(line: &'a str, opened: &mut Opened) -> Option<(&'a str, bo
         // `2026-11-22T12:36:01.833000+00:00 ecs/chat/0123 message`: the stream, one space, and the line untouched.
         let stamp = &line[..end];
         if stamp.contains('T') && stamp.contains("+00:00") && stamp.len() >= 26 {
-            if let Some((stream, text)) = rest.split_once(' ') {
-                if stream.contains(['/', '$']) && !stream.contains(':') || stream.len() >= 32 {
-                    opened.at = at.or(opened.at);
-                    opened.sub.push_str(stream);
-                    return Some((text, false));
-                }
+            let named = |stream: &str| stream.contains(['/', '$']) && !stream.contains(':') || stream.len() >= 32;
+            if let Some((stream, text)) = rest.split_once(' ').filter(|(stream, _)| named(stream)) {
+                opened.at = at.or(opened.at);
+                opened.sub.push_str(stream);
+                return Some((text, false));
             }
         }
         // `Nov 22 12:36:01 host unit[123]: message`
         if let Some((unit, text)) = rest.split_once("]: ").filter(|_| !line.starts_with('[')) {
-            let mut words = unit.splitn(3, ' ');
-            if let (Some(host), Some(process), None) = (words.next(), words.next(), words.next()) {
-                if let Some((_, pid)) = process.split_once('[').filter(|_| !host.is_empty()) {
-                    if pid.bytes().all(|byte| byte.is_ascii_digit()) {
-                        opened.at = at.or(opened.at);
-                        opened.sub.push_str(unit);
-                        return Some((text, false));
-                    }
-                }
+            let pid = unit.split_once(' ').and_then(|(_, process)| process.split_once('['));
+            if pid.is_some_and(|(name, pid)| !name.contains(' ') && pid.bytes().all(|byte| byte.is_ascii_digit())) {
+                opened.at = at.or(opened.at);
+                opened.sub.push_str(unit);
+                return Some((text, false));
             }
         }
         // A bare timestamp before a line that cannot start a record was put there by a shipper; and so was one before
@@ -190,6 +185,7 @@ fn shipped_prefix<'a>(line: &'a str, opened: &mut Opened) -> Option<(&'a str, bo
             rest.trim_start().split([' ', ':']).next().is_some_and(|word| super::line::Level::parse(word).is_some());
         if (inside && !padded_level) || rest.starts_with('{') || timestamp::prefix(rest).is_some() {
             opened.at = at.or(opened.at);
+            opened.stamped = true;
             return Some((rest, false));
         }
         return None;

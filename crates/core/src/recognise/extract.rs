@@ -36,6 +36,14 @@ pub(super) fn statuses(text: &str, found: &[Found]) -> Vec<u16> {
             if before.ends_with("original") {
                 continue;
             }
+            // `503 Server Error: Service Unavailable for url: …`
+            if text[phrase.start..].starts_with(' ') {
+                let from = phrase.start.saturating_sub(3);
+                if let Some(status) = text.get(from..phrase.start).and_then(leading_status) {
+                    add(from, status);
+                }
+                continue;
+            }
             let after = text[phrase.end..].trim_start_matches([':', '=', '"', '\'', '\\', ' ', '(', '`']);
             if let Some(status) = leading_status(after) {
                 add(phrase.start, status);
@@ -104,7 +112,12 @@ pub(super) fn request_id(text: &str, found: &[Found]) -> Option<String> {
         };
         Some((rank, id))
     });
-    ids.min_by_key(|(rank, _)| *rank).map(|(_, id)| id.to_owned())
+    // Where attempts are listed the last is the one that failed the call.
+    ids.fold(None, |best: Option<(u8, &str)>, id| match best {
+        Some((rank, _)) if rank < id.0 => best,
+        _ => Some(id),
+    })
+    .map(|(_, id)| id.to_owned())
 }
 
 /// The model called.

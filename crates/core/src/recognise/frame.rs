@@ -21,6 +21,22 @@ pub(super) struct Line {
     pub(super) event: Arc<str>,
     /// Counted from 1 in its stream.
     pub(super) number: u64,
+    /// A shipper's bare timestamp was taken off it.
+    pub(super) stamped: bool,
+}
+
+impl Line {
+    /// Takes a timestamp off that the shipper put there, if the line then is no start of a record.
+    pub(super) fn unstamp(&mut self) {
+        if let Some((_, end)) = super::timestamp::prefix(&self.text) {
+            let role = Role::of(&self.text[end..]);
+            if role != Role::Record {
+                self.text.drain(..end);
+                self.role = role;
+                self.stamped = true;
+            }
+        }
+    }
 }
 
 /// How a frame is told.
@@ -63,6 +79,8 @@ pub(super) struct Frame {
     pub(super) last: u64,
     /// When something was last added, by the events' time.
     pub(super) touched: Option<Time>,
+    /// A shipper puts a timestamp before every line, also inside of a record.
+    pub(super) stamped: bool,
     python: Python,
     blanks: u8,
     bytes: usize,
@@ -77,6 +95,7 @@ impl Frame {
             record: None,
             last: 0,
             touched: None,
+            stamped: false,
             python: Python::No,
             blanks: 0,
             bytes: 0,
@@ -123,6 +142,8 @@ impl Frame {
         self.python = match (self.python, line.role) {
             (_, _) if inline => Python::Stack,
             (Python::Stack, Role::Inside | Role::Blank) => Python::Stack,
+            // A group's traceback is drawn in a box, and no bare exception ends it.
+            (Python::Stack, Role::Connector) => Python::Linked,
             (Python::Stack, _) => Python::Raised(0),
             (Python::Raised(_), Role::Connector) => Python::Linked,
             (Python::Raised(loose), Role::Other | Role::Class | Role::Cause) => Python::Raised(loose + 1),
@@ -134,6 +155,7 @@ impl Frame {
         }
         self.blanks = if line.role == Role::Blank { self.blanks.saturating_add(1) } else { 0 };
         self.last = line.number;
+        self.stamped |= line.stamped;
         self.touched = line.at.or(self.touched);
         let full = self.lines.len() >= MOST_LINES || self.bytes >= MOST_BYTES;
         if full && !(line.decides && self.lines.len() < MOST_LINES * 2 && self.bytes < MOST_BYTES * 2) {
@@ -148,9 +170,7 @@ impl Frame {
         if let Some(record) = &self.record {
             return envelope::record_time(record);
         }
-        let first = self.lines.first()?;
-        // A debug or info line above an uncaught traceback tells of something else.
-        super::timestamp::prefix(&first.text).and_then(|(time, _)| time).or_else(|| lambda_time(&first.text))
+        super::timestamp::in_header(&self.lines.first()?.text)
     }
 
     /// Whether a traceback is quoted by what is above it: a prompt, a question, an answer.
@@ -172,10 +192,4 @@ impl Frame {
             }
         }
     }
-}
-
-/// Lambda: `[ERROR]\t2026-11-22T12:36:01.833Z\t<id>\tmessage`.
-fn lambda_time(text: &str) -> Option<Time> {
-    let (_, rest) = text.strip_prefix('[')?.split_once(']')?;
-    super::timestamp::prefix(rest.trim_start())?.0
 }

@@ -118,7 +118,8 @@ fn kind(text: &str, found: &[Found]) -> Option<(FailureKind, Option<BedrockExcep
     });
     let boto = boto_code(text, found);
     let http = has(Signal::HttpAnswer) || boto.is_some();
-    let mid_stream = frame_name.is_some() || (name.is_some() && has(Signal::StreamFrame) && !http);
+    let mid_stream =
+        frame_name.is_some() || (name.is_some() && has(Signal::StreamFrame) && !http && statuses.is_empty());
     if mid_stream {
         return Some((FailureKind::StreamError, name));
     }

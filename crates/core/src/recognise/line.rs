@@ -127,7 +127,7 @@ impl Role {
                 Self::Inside
             };
         }
-        if matches!(first, b'}' | b']' | b')') || text.starts_with("... ") || text.starts_with("at ") {
+        if matches!(first, b'}' | b']' | b')') || is_stack_line(text) {
             return Self::Inside;
         }
         if text.starts_with("During handling of the above exception")
@@ -146,6 +146,13 @@ impl Role {
         }
         if is_class(text) { Self::Class } else { Self::Other }
     }
+}
+
+/// `... 12 more`, `at …`, PHP's `#3 /srv/…`, Laravel's sections.
+fn is_stack_line(text: &str) -> bool {
+    let numbered = || text.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    ["... ", "at ", "[stacktrace]", "[previous exception]", "Stack trace:"].iter().any(|mark| text.starts_with(mark))
+        || numbered()
 }
 
 fn is_record(text: &str) -> bool {

@@ -39,6 +39,9 @@ pub(super) const DECIDING: &[&str] = &[
     "processing the model",
     // wrappers
     "Error code",
+    "Client error",
+    "Server error",
+    "Server Error",
     "BedrockException",
     "BedrockRuntime",
     "Bedrock Runtime",
@@ -87,8 +90,6 @@ pub(super) const CONTEXT: &[&str] = &[
     "Sending http request",
     "Making request for OperationModel",
     "Response headers:",
-    "Client error",
-    "Server error",
     "1.1 200 OK",
 ];
 

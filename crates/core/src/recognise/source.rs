@@ -120,15 +120,22 @@ impl Source {
         origin: &Origin,
         sink: &mut Sink<'_>,
     ) {
-        let Opened { sub, at, body } = opened;
+        let Opened { sub, at, stamped, body } = opened;
         let index = self.sub(&sub, sink);
         let event = &origin.event;
         let at = origin.at.or(at);
         let text = match body {
             Body::Foreign => return,
             Body::Record(record) => {
-                let line =
-                    Line { text: String::new(), role: Role::Record, decides: true, at, event: event.clone(), number };
+                let line = Line {
+                    text: String::new(),
+                    role: Role::Record,
+                    decides: true,
+                    at,
+                    event: event.clone(),
+                    number,
+                    stamped,
+                };
                 let hit = hit(&record.text);
                 self.subs[index].1.record(line, record, hit, sink);
                 return;
@@ -155,6 +162,7 @@ impl Source {
                 at,
                 event: event.clone(),
                 number,
+                stamped,
             };
             let above = || above(above_kept, bytes, start, lines, origin, &sub);
             self.subs[index].1.line(line, hit, above, sink);
@@ -258,7 +266,15 @@ fn above(kept: &[Above], bytes: &[u8], start: usize, lines: u64, origin: &Origin
         match opened.body {
             Body::Text(text) => {
                 let role = Role::of(&text);
-                above.push(Line { text, role, decides: false, at, event: origin.event.clone(), number });
+                above.push(Line {
+                    text,
+                    role,
+                    decides: false,
+                    at,
+                    event: origin.event.clone(),
+                    number,
+                    stamped: opened.stamped,
+                });
             }
             // A structured record is never the header of what is below it.
             _ => above.clear(),

@@ -38,6 +38,22 @@ pub(super) fn prefix(text: &str) -> Option<(Option<Time>, usize)> {
     }
 }
 
+/// The moment that the head of a log line names, wherever its layout puts it.
+pub(super) fn in_header(text: &str) -> Option<Time> {
+    let mut end = text.len().min(120);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let head = &text[..end];
+    let starts = head.char_indices().filter(|(at, c)| {
+        c.is_ascii_digit()
+            && !head[..*at]
+                .ends_with(|before: char| before.is_ascii_alphanumeric() || matches!(before, '.' | '-' | ':'))
+    });
+    // Something in the message may be a date too: the log's own comes first.
+    starts.take(4).find_map(|(at, _)| Reader { bytes: text.as_bytes(), at }.date_time()?)
+}
+
 /// The moment a value of a log field names: ISO 8601 or the like, or an epoch in seconds to nanoseconds.
 pub(super) fn value(text: &str) -> Option<Time> {
     let text = text.trim();
