@@ -75,6 +75,11 @@ impl Assembler {
                 if line.role == Role::Record {
                     self.calls.note(&line.text);
                 }
+                let above = above();
+                // `<shipper's time> Response body:` and `<shipper's time> {…}`
+                if line.role == Role::Record && above.last().is_some_and(|above| above.text.ends_with(':')) {
+                    line.unstamp();
+                }
                 let mut lines = self.header(&line, above);
                 self.framed = line.number;
                 lines.push(line);
@@ -115,11 +120,10 @@ impl Assembler {
     }
 
     /// The lines above an opening line that belong to its record.
-    fn header(&self, line: &Line, above: impl FnOnce() -> Vec<Line>) -> Vec<Line> {
-        if line.role == Role::Blank || (line.role == Role::Record && !line.stamped) {
+    fn header(&self, line: &Line, mut above: Vec<Line>) -> Vec<Line> {
+        if matches!(line.role, Role::Blank | Role::Record) {
             return Vec::new();
         }
-        let mut above = above();
         above.retain(|above| above.number > self.framed);
         let inside = matches!(line.role, Role::Inside | Role::Cause | Role::Connector);
         let mut start = above.len();
