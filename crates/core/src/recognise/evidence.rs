@@ -1,0 +1,305 @@
+//! Whose failure it is: Bedrock's, another client's, or nobody's by name.
+
+use super::{
+    line::words,
+    signals::{Found, Signal},
+};
+
+/// Whom the text of a frame names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// It can only be a call of a model on Bedrock.
+    Bedrock,
+    /// It speaks of Bedrock.
+    Mention,
+    /// Another client, or another service of AWS.
+    Other,
+    /// Nobody.
+    Nobody,
+}
+
+const OPERATIONS: &[&str] = &[
+    "Converse",
+    "ConverseStream",
+    "InvokeModel",
+    "InvokeModelWithResponseStream",
+    "InvokeModelWithBidirectionalStream",
+];
+
+/// Clients and services that are not Bedrock, as words of class names, loggers and stack lines.
+const OTHERS: &[&str] = &[
+    "psycopg",
+    "psycopg2",
+    "psycopg2cffi",
+    "asyncpg",
+    "pg8000",
+    "postgres",
+    "postgresql",
+    "pgbouncer",
+    "pymysql",
+    "mysql",
+    "mysql2",
+    "aiomysql",
+    "mariadb",
+    "sqlalchemy",
+    "sqlite3",
+    "jdbc",
+    "hikari",
+    "hikaricp",
+    "hibernate",
+    "jpa",
+    "sequelize",
+    "prisma",
+    "knex",
+    "typeorm",
+    "pymssql",
+    "pyodbc",
+    "oracledb",
+    "redis",
+    "aioredis",
+    "ioredis",
+    "jedis",
+    "lettuce",
+    "redisson",
+    "valkey",
+    "memcache",
+    "memcached",
+    "pymemcache",
+    "kafka",
+    "aiokafka",
+    "kafkajs",
+    "confluent_kafka",
+    "pymongo",
+    "mongodb",
+    "mongoose",
+    "mongo",
+    "cassandra",
+    "elasticsearch",
+    "elastic_transport",
+    "opensearch",
+    "opensearchpy",
+    "rabbitmq",
+    "pika",
+    "aio_pika",
+    "amqp",
+    "amqplib",
+    "nats",
+    "zookeeper",
+    "etcd",
+    "ldap",
+    "smtplib",
+    "smtp",
+    "paramiko",
+    "ftplib",
+    "stripe",
+    "twilio",
+    "slack_sdk",
+    "openai",
+    "openaiexception",
+    "azureexception",
+    "vertexaiexception",
+    "anthropicexception",
+    "geminiexception",
+    "vertexai",
+    "googleapis",
+    "grpc",
+    "azure",
+    "pinecone",
+    "weaviate",
+    "qdrant",
+    "qdrant_client",
+    "chromadb",
+    "snowflake",
+    "axioserror",
+    "axios",
+    "dynamodb",
+    "s3",
+    "s3transfer",
+    "sqs",
+    "sns",
+    "kinesis",
+    "firehose",
+    "secretsmanager",
+    "ssm",
+    "kms",
+    "sts",
+    "rds",
+    "elasticache",
+    "sagemaker",
+    "cognito",
+    "eventbridge",
+    "textract",
+    "comprehend",
+    "polly",
+    "rekognition",
+    "stepfunctions",
+    "awsjson1_0protocol",
+    "awsjson1_1protocol",
+    "awsrestxmlprotocol",
+    "awsqueryprotocol",
+];
+
+/// Ports that speak no HTTP.
+const PORTS: &[&str] = &[
+    ":5432", ":3306", ":6379", ":6380", ":27017", ":9092", ":9093", ":9094", ":5672", ":5671", ":11211", ":9200",
+    ":9300", ":1433", ":1521", ":2181", ":4222", ":25", ":465", ":587", ":389", ":636", ":26379",
+];
+
+/// Libraries with their own HTTP or wire: in the path of a stack line they are the ones that failed.
+const MODULES: &[&str] = &[
+    "node_modules/pg/",
+    "node_modules/ioredis/",
+    "node_modules/redis/",
+    "node_modules/@redis/",
+    "node_modules/mysql2/",
+    "node_modules/mysql/",
+    "node_modules/kafkajs/",
+    "node_modules/mongodb/",
+    "node_modules/mongoose/",
+    "node_modules/axios/",
+    "node_modules/node-fetch/",
+    "node_modules/got/",
+    "node_modules/amqplib/",
+    "node_modules/openai/",
+    "node_modules/nodemailer/",
+    "org.apache.kafka.",
+    "com.zaxxer.hikari",
+    "redis.clients.",
+    "io.lettuce.",
+    "org.postgresql.",
+    "com.mysql.",
+    "com.mongodb.",
+    "org.elasticsearch.",
+    "org.springframework.web.client.",
+    "feign.",
+    "StackExchange.Redis",
+    "Npgsql.",
+    "Confluent.Kafka",
+    "MySqlConnector.",
+];
+
+/// Whom `text` names. `spoken` are the ranges that speak for the failure itself: its header, the lines that name an
+/// outcome, the loggers' names.
+pub(super) fn named(text: &str, found: &[Found], spoken: &[&str]) -> Named {
+    let mut mention = false;
+    let mut other = false;
+    for phrase in found {
+        let rest = &text[phrase.end..];
+        match phrase.signal {
+            Signal::Bedrock => return Named::Bedrock,
+            Signal::Named(exception) if text[phrase.end..].starts_with([':', '"', '\'', ')', '(', '\n', '\\', ' ']) => {
+                use crate::model::BedrockException as E;
+                mention |= matches!(
+                    exception,
+                    E::ModelErrorException
+                        | E::ModelNotReadyException
+                        | E::ModelStreamErrorException
+                        | E::ModelTimeoutException
+                );
+            }
+            Signal::Said(_) => mention = true,
+            Signal::Mention => mention |= speaks(text, phrase.start),
+            Signal::Service => {
+                let name = rest.split([' ', ',', ';', ')', '/', '.', '\'', '"', '\n']).next().unwrap_or_default();
+                let announced = &text[phrase.start..phrase.end];
+                if announced.eq_ignore_ascii_case("when calling the ") {
+                    if OPERATIONS.contains(&name) {
+                        return Named::Bedrock;
+                    }
+                    other |= rest[name.len()..].starts_with(" operation");
+                } else {
+                    let lower = rest[..rest.len().min(64).min(floor(rest, 64))].to_ascii_lowercase();
+                    let lower = lower.trim_start_matches("amazon");
+                    if lower.starts_with("bedrockruntime")
+                        || lower.starts_with("bedrock runtime")
+                        || lower.starts_with("bedrock-runtime")
+                    {
+                        return Named::Bedrock;
+                    }
+                    // The service's name may be missing (`Service: null`); another one is another service.
+                    other |= !lower.starts_with("null") && !name.is_empty();
+                }
+            }
+            Signal::ModelPath => {
+                if rest.split_once('/').is_some_and(|(id, operation)| {
+                    !id.contains([' ', '\n']) && (operation.starts_with("converse") || operation.starts_with("invoke"))
+                }) {
+                    return Named::Bedrock;
+                }
+            }
+            Signal::Callee => match callee(text, phrase) {
+                Named::Bedrock => return Named::Bedrock,
+                Named::Other => other = true,
+                _ => {}
+            },
+            Signal::ModelField => {
+                mention |= super::extract::value(text, phrase.end).is_some_and(|id| {
+                    ["anthropic.", "amazon.", "meta.", "mistral."].iter().any(|vendor| id.contains(vendor))
+                });
+            }
+            Signal::ModelArn => {
+                mention |= rest.split(['"', '\'', ' ', ',']).next().is_some_and(|arn| arn.contains(":bedrock:"))
+            }
+            _ => {}
+        }
+    }
+    other |= MODULES.iter().any(|module| text.contains(module))
+        || spoken.iter().any(|part| {
+            words(part).any(|(_, word)| OTHERS.iter().any(|name| name.eq_ignore_ascii_case(word)))
+                || names_port(part)
+                || part.contains("requests.exceptions")
+                || part.contains("google.api_core")
+        });
+    match (other, mention) {
+        (true, _) => Named::Other,
+        (false, true) => Named::Mention,
+        (false, false) => Named::Nobody,
+    }
+}
+
+/// Whether the mention at `start` is in words or in a library's path; a path of the application's own names itself.
+fn speaks(text: &str, start: usize) -> bool {
+    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let before = text[line..start].trim_start_matches([' ', '>', '│', '|']);
+    !before.starts_with("File \"") || before.contains("-packages/")
+}
+
+fn callee(text: &str, phrase: &Found) -> Named {
+    // The pattern of a Go or PHP request ends inside the URL.
+    let quoted = text[phrase.start..].split_once(['"', '\'']).map_or("", |(_, rest)| rest);
+    let url = quoted.split(['"', '\'']).next().unwrap_or_default();
+    let host = url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default();
+    if host.contains("bedrock") || url.contains("/model/") {
+        return Named::Bedrock;
+    }
+    let announced = &text[phrase.start..phrase.end];
+    if announced.eq_ignore_ascii_case("host='") {
+        // urllib3 names only the host; botocore's own pool is a hint that an SDK of AWS is calling.
+        let aws = text[..phrase.start].ends_with("AWSHTTPSConnectionPool(")
+            || text[..phrase.start].ends_with("AWSHTTPConnectionPool(");
+        let aws = aws
+            || text[..phrase.start].ends_with("AWSHTTPConnection(")
+            || text[..phrase.start].ends_with("AWSHTTPSConnection(");
+        return if aws && !host.contains("amazonaws.com") { Named::Nobody } else { Named::Other };
+    }
+    if host.is_empty() { Named::Nobody } else { Named::Other }
+}
+
+fn names_port(text: &str) -> bool {
+    PORTS.iter().any(|port| {
+        text.match_indices(port).any(|(at, _)| {
+            !text[at + port.len()..].starts_with(|c: char| c.is_ascii_alphanumeric())
+                && text[..at].ends_with(|c: char| c.is_ascii_alphanumeric())
+                // A clock has colons too.
+                && !text[..at].ends_with(|c: char| c.is_ascii_digit() && text[..at].rfind(':').is_some_and(|colon| at - colon == 3))
+        })
+    })
+}
+
+fn floor(text: &str, most: usize) -> usize {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    end
+}

@@ -1,0 +1,483 @@
+//! What a frame tells: a failure of Bedrock and its kind, an attempt, or nothing.
+
+use super::{
+    evidence::{self, Named},
+    extract,
+    frame::{Frame, Shape},
+    line::{Level, Role},
+    literals,
+    signals::{self, Found, Signal},
+};
+use crate::model::{BedrockException, FailureKind, FailureText};
+
+/// What a frame tells.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Failure(Box<Judged>),
+    /// A call that its client makes again.
+    Attempt,
+    Nothing,
+}
+
+/// A failure, and where in its frame it is decided.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) text: FailureText,
+    /// Index of the deciding line.
+    pub(super) line: usize,
+    /// The deciding message without the names before it: equal for one failure logged twice.
+    pub(super) core: String,
+    /// What the logger calls itself or the line is shaped like, for telling handlers apart.
+    pub(super) header: String,
+}
+
+/// The frame as text, with what matters for its parts.
+struct Text {
+    text: String,
+    /// Where each line of the frame begins.
+    lines: Vec<usize>,
+    level: Option<Level>,
+    /// End of the part that is the record's own line, or all of a structured record's own fields.
+    header: usize,
+}
+
+/// Judges a whole frame.
+pub(super) fn judge(frame: &Frame, assume: bool) -> Verdict {
+    let text = Text::of(frame);
+    let found: Vec<Found> = signals::find(&text.text).into_iter().filter(|phrase| text.counts(frame, phrase)).collect();
+    let outcomes: Vec<&Found> = found.iter().filter(|phrase| is_outcome(phrase.signal)).collect();
+    if outcomes.is_empty() {
+        return Verdict::Nothing;
+    }
+    let Some((kind, exception)) = kind(&text.text, &found) else { return Verdict::Nothing };
+    let spoken = text.spoken(frame, &outcomes);
+    let whose = evidence::named(&text.text, &found, &spoken);
+    let library = found.iter().any(|phrase| phrase.signal == Signal::Library);
+    let network = !kind.seen_by_aws();
+    let ours = match whose {
+        Named::Bedrock => true,
+        Named::Mention => true,
+        Named::Other => false,
+        // A Python stack shows every library it went through: without one that can call Bedrock it did not.
+        Named::Nobody => assume && (library || !network || !text.text.contains("  File \"")),
+    };
+    if !ours || !text.is_told_as_a_failure(frame, whose, network, &outcomes) {
+        return Verdict::Nothing;
+    }
+    if text.is_retry(frame) {
+        return Verdict::Attempt;
+    }
+    let line = text.deciding_line(frame, &outcomes);
+    let mut failure = FailureText::new(kind);
+    failure.statuses = extract::statuses(&text.text, &found);
+    failure.exception = exception;
+    failure.request_id = extract::request_id(&text.text, &found);
+    failure.own_id = extract::own_id(&text.text, &found);
+    failure.model = extract::model(&text.text, &found);
+    failure.operation = extract::operation(&text.text, &found);
+    failure.attempts = extract::attempts(&text.text, &found);
+    failure.elapsed_seconds = extract::elapsed(&text.text, &found, text.header);
+    failure.input_tokens = extract::input_tokens(&text.text, &found);
+    failure.at = frame.at();
+    Verdict::Failure(Box::new(Judged { core: text.core(frame, line), header: text.logger(frame), text: failure, line }))
+}
+
+const fn is_outcome(signal: Signal) -> bool {
+    matches!(
+        signal,
+        Signal::Named(_)
+            | Signal::Said(_)
+            | Signal::BotoError
+            | Signal::Status
+            | Signal::Truncated
+            | Signal::Reset
+            | Signal::Timeout
+            | Signal::Refused
+            | Signal::Network
+    )
+}
+
+/// The kind of failure, named by its root cause: an answer of Bedrock before any trouble with the connection, and the
+/// cause of that trouble before the names SDKs give it.
+fn kind(text: &str, found: &[Found]) -> Option<(FailureKind, Option<BedrockException>)> {
+    let has = |signal: Signal| found.iter().any(|phrase| phrase.signal == signal);
+    let statuses = extract::statuses(text, found);
+    let names: Vec<(&Found, BedrockException)> = found
+        .iter()
+        .filter_map(|phrase| match phrase.signal {
+            Signal::Named(exception) if is_name(text, phrase) => Some((phrase, exception)),
+            _ => None,
+        })
+        .collect();
+    let frame_name =
+        names.iter().find(|(phrase, _)| text.as_bytes()[phrase.start].is_ascii_lowercase()).map(|(_, name)| *name);
+    let name = frame_name.or_else(|| names.first().map(|(_, name)| *name));
+    let said = found.iter().find_map(|phrase| match phrase.signal {
+        Signal::Said(exception) => Some(exception),
+        _ => None,
+    });
+    let boto = boto_code(text, found);
+    let http = has(Signal::HttpAnswer) || boto.is_some();
+    let mid_stream =
+        frame_name.is_some() || (name.is_some() && has(Signal::StreamFrame) && !http && statuses.is_empty());
+    if mid_stream {
+        return Some((FailureKind::StreamError, name));
+    }
+    if name.is_some() && statuses.is_empty() && !http && tells_of_stream(text, &names) {
+        return Some((FailureKind::StreamError, name));
+    }
+    if let Some(exception) = name {
+        // Two statuses in one line: the one Bedrock sent is 503.
+        let kind = if statuses.contains(&503) { FailureKind::ServiceUnavailable } else { exception.kind() };
+        return Some((kind, Some(exception)));
+    }
+    if let Some(code) = boto {
+        return Some((kind_of_code(code), None));
+    }
+    if let Some(status) = statuses.iter().copied().find(|status| *status == 503).or_else(|| statuses.first().copied()) {
+        return Some((kind_of_status(status), None));
+    }
+    if let Some(exception) = said {
+        return Some((exception.kind(), None));
+    }
+    let kind = if has(Signal::Refused) {
+        FailureKind::ConnectError
+    } else if has(Signal::Reset) {
+        FailureKind::ConnectionReset
+    } else if has(Signal::Truncated) {
+        FailureKind::StreamTruncated
+    } else if has(Signal::Timeout) {
+        FailureKind::ReadTimeout
+    } else if has(Signal::Network) {
+        FailureKind::ConnectError
+    } else {
+        return None;
+    };
+    Some((kind, None))
+}
+
+/// `An error occurred (CODE) when calling …`: the code.
+fn boto_code<'a>(text: &'a str, found: &[Found]) -> Option<&'a str> {
+    let phrase = found.iter().find(|phrase| phrase.signal == Signal::BotoError)?;
+    let (code, rest) = text[phrase.end..].split_once(')')?;
+    (rest.starts_with(" when calling the ") && code.len() < 80).then_some(code)
+}
+
+fn kind_of_code(code: &str) -> FailureKind {
+    let lower = code.to_ascii_lowercase();
+    if let Ok(status) = code.parse() {
+        kind_of_status(status)
+    } else if lower.contains("throttl") || lower.contains("toomanyrequests") || lower.contains("slowdown") {
+        FailureKind::Throttled
+    } else if lower.contains("serviceunavailable") {
+        FailureKind::ServiceUnavailable
+    } else if lower.contains("internal") {
+        FailureKind::InternalError
+    } else if lower.contains("requesttimeout") {
+        FailureKind::ReadTimeout
+    } else {
+        FailureKind::Rejected
+    }
+}
+
+const fn kind_of_status(status: u16) -> FailureKind {
+    match status {
+        408 => FailureKind::ModelTimeout,
+        424 => FailureKind::ModelError,
+        429 => FailureKind::Throttled,
+        502..=504 => FailureKind::ServiceUnavailable,
+        500..=599 => FailureKind::InternalError,
+        _ => FailureKind::Rejected,
+    }
+}
+
+/// Whether an exception's name is used as one, not as a word of a sentence.
+fn is_name(text: &str, phrase: &Found) -> bool {
+    let before = text[..phrase.start].chars().next_back();
+    let after = text[phrase.end..].chars().next();
+    let begins = !before.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '`' | '“'));
+    begins && !matches!(after, Some(c) if c.is_ascii_alphanumeric() || matches!(c, '`' | '”')) && {
+        // `ThrottlingException when …` is a sentence, unless something that introduces an error stands before it.
+        let sentence = text[phrase.end..].starts_with(|c: char| c == ' ' || c == ',')
+            && !text[phrase.end..].starts_with(" {")
+            && !text[phrase.end..].starts_with(" (");
+        !sentence
+            || before.is_some_and(|c| matches!(c, '.' | '(' | ':' | '\'' | '"' | '=' | '$' | '\\' | '#'))
+            || text[..phrase.start].ends_with(": ")
+    }
+}
+
+/// A name alone, in a message that speaks of a stream.
+fn tells_of_stream(text: &str, names: &[(&Found, BedrockException)]) -> bool {
+    names.iter().any(|(phrase, _)| {
+        let line = text[..phrase.start].rfind('\n').map_or(0, |at| at + 1);
+        let before = text[line..phrase.start].to_ascii_lowercase();
+        super::line::words(&before).any(|(_, word)| matches!(word, "stream" | "streaming"))
+    })
+}
+
+impl Text {
+    fn of(frame: &Frame) -> Self {
+        let mut lines = Vec::with_capacity(frame.lines.len());
+        let level;
+        let mut text = String::new();
+        let header;
+        if let Some(record) = &frame.record {
+            level = record
+                .any(&[
+                    "level",
+                    "severity",
+                    "levelname",
+                    "lvl",
+                    "log.level",
+                    "loglevel",
+                    "@l",
+                    "severity_text",
+                    "severityText",
+                ])
+                .and_then(Level::parse);
+            text.push_str(&record.text);
+            lines.push(0);
+            header = text.len();
+        } else {
+            let first = frame.lines.first();
+            let opener = first.filter(|line| matches!(line.role, Role::Record | Role::Other));
+            level = opener.and_then(|line| Level::of_header(&line.text));
+            for line in &frame.lines {
+                lines.push(text.len());
+                text.push_str(&line.text);
+                text.push('\n');
+            }
+            header = opener.map_or(0, |line| line.text.len());
+        }
+        Self { text, lines, level, header }
+    }
+
+    /// Whether a phrase counts: not where it is quoted in a sentence, and not in a source line that a traceback shows.
+    fn counts(&self, frame: &Frame, phrase: &Found) -> bool {
+        if !is_outcome(phrase.signal) {
+            return true;
+        }
+        let line = self.text[..phrase.start].rfind('\n').map_or(0, |at| at + 1);
+        let before = &self.text[line..phrase.start];
+        if frame.shape == Shape::Traceback && before.starts_with(' ') {
+            // Names in paths and source (`except ReadTimeoutError`) are not outcomes; what loggers add is drawn.
+            return before.contains(['│', '└', '|']);
+        }
+        if self.level.is_none_or(|level| level < Level::Warn) {
+            let mut back = before.chars().rev().filter(|c| *c != '(' && *c != '[');
+            let quote = back.next().is_some_and(|c| matches!(c, '"' | '\'' | '`' | '“' | '«' | '‘'));
+            if quote && back.next() == Some(' ') && back.next().is_some_and(|c| c.is_ascii_alphanumeric()) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn line_at(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at).saturating_sub(1)
+    }
+
+    /// The parts that speak for the failure itself.
+    fn spoken<'a>(&'a self, frame: &'a Frame, outcomes: &[&Found]) -> Vec<&'a str> {
+        let mut parts: Vec<&str> = vec![];
+        if let Some(record) = &frame.record {
+            let loggers = [
+                "logger",
+                "name",
+                "logger_name",
+                "loggerName",
+                "target",
+                "module",
+                "component",
+                "type",
+                "message",
+                "msg",
+                "event",
+            ];
+            parts.extend(loggers.iter().filter_map(|name| record.field(name)));
+        } else {
+            parts.push(&self.text[..self.header]);
+        }
+        let mut last = usize::MAX;
+        for phrase in outcomes {
+            let start = self.text[..phrase.start].rfind('\n').map_or(0, |at| at + 1);
+            if start != last {
+                let end = self.text[start..].find('\n').map_or(self.text.len(), |at| start + at);
+                parts.push(&self.text[start..end]);
+                last = start;
+            }
+        }
+        // Every class of the chain, whatever its message says.
+        for line in frame.lines.iter().filter(|line| matches!(line.role, Role::Class | Role::Cause)) {
+            parts.push(&line.text);
+        }
+        parts
+    }
+
+    /// Whether the record reports a failure, as against quoting, answering or debugging.
+    fn is_told_as_a_failure(&self, frame: &Frame, whose: Named, network: bool, outcomes: &[&Found]) -> bool {
+        let header = if frame.record.is_some() { self.text.as_str() } else { &self.text[..self.header] };
+        match self.level {
+            Some(Level::Error) => true,
+            // A pool that reconnects, a proxy upstream: warnings of trouble that nothing ties to Bedrock.
+            Some(Level::Warn) => !network || whose != Named::Nobody,
+            Some(Level::Debug | Level::Trace) => false,
+            Some(Level::Info) => {
+                // `error code ThrottlingException`: the words before the name say that it failed.
+                let told = outcomes.iter().filter(|phrase| phrase.signal != Signal::Status);
+                let first = told.map(|phrase| phrase.start).min().unwrap_or(header.len());
+                let lead = &header[..floor_boundary(header, first)];
+                !speaks_for_others(lead) && says_error(if frame.record.is_some() { header } else { lead })
+            }
+            None if frame.record.is_some() => true,
+            None if frame.shape == Shape::Traceback => !frame.quotes(),
+            None => {
+                let line = frame.lines.first().map_or("", |line| line.text.as_str());
+                let first = outcomes.iter().map(|phrase| phrase.start).min().unwrap_or(0);
+                let lead = &line[..floor_boundary(line, first)];
+                !speaks_for_others(lead)
+                    && (!network
+                        || whose == Named::Bedrock
+                        || says_error(&self.text[..self.text.len().min(floor_boundary(&self.text, 2048))]))
+            }
+        }
+    }
+
+    /// Whether the record says that the call is made again.
+    fn is_retry(&self, frame: &Frame) -> bool {
+        let head = match &frame.record {
+            Some(record) => record.any(&["message", "msg", "event", "body"]).unwrap_or_default(),
+            None => frame.lines.first().map_or("", |line| line.text.as_str()),
+        };
+        let lower = head[..floor_boundary(head, 512)].to_ascii_lowercase();
+        let again = [
+            "retrying",
+            "will retry",
+            "will be retried",
+            "backing off",
+            "trying again in",
+            "retry attempt",
+            "retry in ",
+        ];
+        let over = [
+            "giving up",
+            "gave up",
+            "exhausted",
+            "no more",
+            "max retries",
+            "not retrying",
+            "failed after",
+            "last attempt",
+            "without retrying",
+        ];
+        again.iter().any(|phrase| lower.contains(phrase)) && !over.iter().any(|phrase| lower.contains(phrase))
+    }
+
+    /// The last line with an outcome that a search of the log could have found, preferring those that name a class.
+    fn deciding_line(&self, frame: &Frame, outcomes: &[&Found]) -> usize {
+        let mut best: Option<(bool, usize)> = None;
+        for phrase in outcomes {
+            let index = self.line_at(phrase.start);
+            let Some(line) = frame.lines.get(index) else { continue };
+            if line.decides || literals::decides(&line.text) {
+                let outer = !matches!(line.role, Role::Inside);
+                best = best.max(Some((outer, index)));
+            }
+        }
+        best.map_or_else(|| frame.lines.len().saturating_sub(1), |(_, index)| index)
+    }
+
+    fn core(&self, frame: &Frame, line: usize) -> String {
+        let text = match &frame.record {
+            Some(_) => {
+                let found = signals::find(&self.text);
+                let first = found.iter().find(|phrase| is_outcome(phrase.signal)).map_or(0, |phrase| phrase.start);
+                let end = self.text[first..].find('\n').map_or(self.text.len(), |at| first + at);
+                self.text[first..end].to_owned()
+            }
+            None => frame.lines.get(line).map_or_else(String::new, |line| {
+                let found = signals::find(&line.text);
+                let first = found
+                    .iter()
+                    .filter(|phrase| is_outcome(phrase.signal))
+                    .map(|phrase| phrase.start)
+                    .min()
+                    .unwrap_or(0);
+                line.text[first..].to_owned()
+            }),
+        };
+        text.chars().take(512).collect()
+    }
+
+    /// The header without its digits: equal for two records of one place in the code.
+    fn logger(&self, frame: &Frame) -> String {
+        let head = match &frame.record {
+            Some(record) => record.any(&["message", "msg", "event"]).unwrap_or_default(),
+            None => frame.lines.first().map_or("", |line| line.text.as_str()),
+        };
+        head.chars().filter(|c| !c.is_ascii_digit()).take(64).collect()
+    }
+}
+
+fn floor_boundary(text: &str, most: usize) -> usize {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    end
+}
+
+/// Words that introduce what somebody says, not what happened.
+fn speaks_for_others(lead: &str) -> bool {
+    const SPEECH: &[&str] = &[
+        "answer",
+        "answered",
+        "answers",
+        "prompt",
+        "prompts",
+        "question",
+        "asked",
+        "asks",
+        "said",
+        "says",
+        "reply",
+        "replied",
+        "completion",
+        "ticket",
+        "runbook",
+        "article",
+        "explain",
+        "explains",
+        "summary",
+        "summarize",
+        "quote",
+        "quoted",
+        "transcript",
+        "documentation",
+        "docs",
+        "content",
+        "conversation",
+        "chat_history",
+        "means",
+        "see",
+        "seeing",
+        "if",
+        "when",
+        "what",
+        "why",
+        "how",
+    ];
+    words(lead).any(|word| SPEECH.contains(&word.as_str()))
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> {
+    super::line::words(text).map(|(_, word)| word.to_ascii_lowercase())
+}
+
+fn says_error(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    ["error", "fail", "exception", "unable", "abort", "panic", "fatal", "cannot", "could not", "econn", "crash"]
+        .iter()
+        .any(|word| lower.contains(word))
+}

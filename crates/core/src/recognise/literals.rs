@@ -1,0 +1,160 @@
+//! The phrases that make a line worth a closer look, and the two searches built from them.
+//!
+//! Everything else in a log costs one pass of a multi-literal search. The same table makes the filter pattern that
+//! CloudWatch applies on its side, so that no deciding line can be recognised here and be filtered away there.
+//!
+//! A phrase holds no character that JSON encoders escape (quotes, `<`, `>`, `&`, `'`, `+`), begins and ends at the
+//! edge of a word, and is spelled as SDKs spell it: CloudWatch matches whole terms, case-sensitively.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+/// A line that decides a failure contains one of these.
+pub(super) const DECIDING: &[&str] = &[
+    // botocore's ClientError, with any code and any operation
+    "An error occurred",
+    // Bedrock's exceptions: Node, Rust, Go, Java, .NET, Ruby; and in lowerCamelCase as frames of a stream
+    "ThrottlingException",
+    "ServiceUnavailableException",
+    "InternalServerException",
+    "ModelErrorException",
+    "ModelStreamErrorException",
+    "ModelTimeoutException",
+    "ModelNotReadyException",
+    "ValidationException",
+    "AccessDeniedException",
+    "ResourceNotFoundException",
+    "throttlingException",
+    "serviceUnavailableException",
+    "internalServerException",
+    "modelStreamErrorException",
+    "modelTimeoutException",
+    "validationException",
+    // Bedrock's messages, where an application logs nothing else
+    "before trying again",
+    "your request again",
+    "Retry your request",
+    "Model is not ready",
+    "processing the model",
+    // wrappers
+    "Error code",
+    "Client error",
+    "Server error",
+    "Server Error",
+    "BedrockException",
+    "BedrockRuntime",
+    "Bedrock Runtime",
+    // connections
+    "Connection reset",
+    "connection reset",
+    "ECONNRESET",
+    "ECONNREFUSED",
+    "socket hang up",
+    "Error: aborted",
+    "was closed",
+    "connection closed",
+    "closed connection",
+    "closed with error",
+    "Server disconnected",
+    "Connection error",
+    "Connection broken",
+    "Could not connect",
+    "Connection refused",
+    "HTTP request",
+    "dispatch failure",
+    "EOF",
+    "http2 request",
+    // streams
+    "hecksum",
+    "not completed",
+    "ended prematurely",
+    "Truncated event",
+    "unexpected end",
+    "undecoded bytes",
+    "response stream",
+    // time
+    "timed out",
+    "Read timeout",
+    "TimeoutError",
+    "requestTimeout",
+    "deadline exceeded",
+];
+
+/// A line with one of these opens a frame, or tells of a call under way, and decides nothing by itself.
+pub(super) const CONTEXT: &[&str] = &[
+    "Traceback (most recent call last)",
+    "Retrying request",
+    "Retry needed",
+    "Max attempts of",
+    "Sending http request",
+    "Making request for OperationModel",
+    "Response headers:",
+    "1.1 200 OK",
+];
+
+static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| build(DECIDING.iter().chain(CONTEXT)));
+
+fn build<'a>(phrases: impl Iterator<Item = &'a &'a str>) -> Option<AhoCorasick> {
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).kind(Some(AhoCorasickKind::DFA)).build(phrases).ok()
+}
+
+/// The first phrase in `bytes`: where it starts, and whether it can decide a failure.
+pub(super) fn find(bytes: &[u8]) -> Option<(usize, bool)> {
+    let found = SEARCH.as_ref()?.find(bytes)?;
+    Some((found.start(), found.pattern().as_usize() < DECIDING.len()))
+}
+
+/// Whether `text` holds a phrase that can decide a failure.
+pub(super) fn decides(text: &str) -> bool {
+    SEARCH
+        .as_ref()
+        .is_some_and(|search| search.find_iter(text).any(|found| found.pattern().as_usize() < DECIDING.len()))
+}
+
+static FILTER: LazyLock<String> = LazyLock::new(|| {
+    let mut pattern = String::with_capacity(1024);
+    for phrase in DECIDING {
+        if !pattern.is_empty() {
+            pattern.push(' ');
+        }
+        pattern.push('?');
+        let plain = phrase.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !plain {
+            pattern.push('"');
+        }
+        pattern.push_str(phrase);
+        if !plain {
+            pattern.push('"');
+        }
+    }
+    pattern
+});
+
+/// The CloudWatch filter pattern (`?term ?"two words" …`, at most 1,024 characters) that every event with a line that
+/// decides a failure matches.
+pub fn filter_pattern() -> &'static str {
+    &FILTER
+}
+
+/// Whether an event holds a phrase that decides a failure, but is only a piece of its record (a line of a traceback
+/// delivered as one event a line): what lies around it in its stream must be read too.
+pub fn needs_context(message: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(message);
+    if !decides(&text) {
+        return false;
+    }
+    let first = text.split(['\n', '\r']).next().unwrap_or_default();
+    let super::envelope::Opened { body: super::envelope::Body::Text(opened), .. } = super::envelope::open(first) else {
+        return false;
+    };
+    let lines = text.trim_end().split(['\n', '\r']).filter(|line| !line.is_empty()).count();
+    match super::line::Role::of(opened.split('\n').next().unwrap_or_default()) {
+        // The start of a record, alone: what follows may tell more, but it is recognised by itself.
+        super::line::Role::Record => false,
+        super::line::Role::Other => lines == 1 && opened.trim_end().ends_with(['{', ':']),
+        // A whole traceback begins with its own head.
+        super::line::Role::Traceback => lines < 3,
+        _ => lines == 1,
+    }
+}

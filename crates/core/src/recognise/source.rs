@@ -1,0 +1,288 @@
+//! One log stream: finds the lines that matter, and gives each to the assembler of its sub-stream.
+//!
+//! While no frame is open the whole buffer is searched at once and only hits are widened to lines. While one is open,
+//! lines are read one by one.
+
+use std::sync::Arc;
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::{
+    assembler::{Assembler, Hit, Sink},
+    envelope::{self, Body, Opened},
+    frame::Line,
+    line::Role,
+    literals,
+};
+use crate::model::Time;
+
+/// Lines above a hit that may hold its record's header.
+const ABOVE: usize = 12;
+/// Bytes of a line that are read; what is beyond is passed over.
+pub(super) const MOST_LINE: usize = 1024 * 1024;
+/// Bytes kept of a line above.
+const MOST_ABOVE: usize = 2048;
+/// Sub-streams told apart in one stream; the one idle longest is given up.
+const MOST_SUBS: usize = 64;
+
+/// Whose lines these are.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub(super) event: Arc<str>,
+    pub(super) at: Option<Time>,
+}
+
+#[derive(Debug)]
+struct Above {
+    raw: Vec<u8>,
+    origin: Origin,
+    number: u64,
+}
+
+/// The state of one log stream.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    subs: Vec<(String, Assembler)>,
+    above: Vec<Above>,
+    lines: u64,
+    open: bool,
+    pub(super) evicted: u64,
+}
+
+impl Source {
+    /// Reads whole lines; the last may lack its line end.
+    pub(super) fn read(&mut self, bytes: &[u8], origin: &Origin, sink: &mut Sink<'_>) {
+        let mut at = 0;
+        // Lines before this one are counted.
+        let mut counted = 0;
+        while at < bytes.len() {
+            if !self.open {
+                let Some((start, _)) = next_hit(bytes, at) else { break };
+                at = start;
+            }
+            self.lines += count(memchr_iter(b'\n', &bytes[counted..at]).count());
+            let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |end| at + end);
+            self.one(bytes, at, end, origin, sink);
+            at = end + 1;
+            self.lines += 1;
+            counted = at.min(bytes.len());
+        }
+        let rest = bytes.get(counted..).unwrap_or_default();
+        let unended = usize::from(!rest.is_empty() && !rest.ends_with(b"\n"));
+        self.lines += count(memchr_iter(b'\n', rest).count() + unended);
+        self.keep_above(bytes, origin);
+    }
+
+    /// Closes what has not grown since `before`.
+    pub(super) fn close_before(&mut self, before: Time, sink: &mut Sink<'_>) {
+        for (_, assembler) in &mut self.subs {
+            if assembler.touched().is_none_or(|touched| touched <= before) {
+                assembler.close(sink);
+            }
+        }
+        self.open = self.subs.iter().any(|(_, assembler)| assembler.is_open());
+    }
+
+    /// Closes everything.
+    pub(super) fn close(&mut self, sink: &mut Sink<'_>) {
+        for (_, assembler) in &mut self.subs {
+            assembler.close(sink);
+        }
+        self.open = false;
+    }
+
+    /// Whether a frame is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// One line of `bytes`, whose number is the lines read before it and one.
+    fn one(&mut self, bytes: &[u8], start: usize, end: usize, origin: &Origin, sink: &mut Sink<'_>) {
+        let number = self.lines + 1;
+        let raw = &bytes[start..end.min(start + MOST_LINE)];
+        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+        let text = String::from_utf8_lossy(raw);
+        // Lambda separates the lines of one event by carriage returns.
+        for part in text.split('\r') {
+            let opened = envelope::open(part);
+            self.opened(opened, number, bytes, start, origin, sink);
+        }
+        self.open = self.subs.iter().any(|(_, assembler)| assembler.is_open());
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn opened(
+        &mut self,
+        opened: Opened,
+        number: u64,
+        bytes: &[u8],
+        start: usize,
+        origin: &Origin,
+        sink: &mut Sink<'_>,
+    ) {
+        let Opened { sub, at, stamped, body } = opened;
+        let index = self.sub(&sub, sink);
+        let event = &origin.event;
+        let at = origin.at.or(at);
+        let text = match body {
+            Body::Foreign => return,
+            Body::Record(record) => {
+                let line = Line {
+                    text: String::new(),
+                    role: Role::Record,
+                    decides: true,
+                    at,
+                    event: event.clone(),
+                    number,
+                    stamped,
+                };
+                let hit = hit(&record.text);
+                self.subs[index].1.record(line, record, hit, sink);
+                return;
+            }
+            Body::Piece(piece) => {
+                let kept = &mut self.subs[index].1.piece;
+                if kept.len() < MOST_LINE {
+                    kept.push_str(&piece);
+                }
+                return;
+            }
+            Body::Text(text) => text,
+        };
+        let whole = std::mem::take(&mut self.subs[index].1.piece);
+        let text = if whole.is_empty() { text } else { whole + &text };
+        let above_kept = &self.above;
+        let lines = self.lines;
+        for part in text.split('\n') {
+            let hit = hit(part);
+            let line = Line {
+                text: part.to_owned(),
+                role: Role::of(part),
+                decides: hit == Hit::Deciding,
+                at,
+                event: event.clone(),
+                number,
+                stamped,
+            };
+            let above = || above(above_kept, bytes, start, lines, origin, &sub);
+            self.subs[index].1.line(line, hit, above, sink);
+        }
+    }
+
+    /// The assembler of a sub-stream, made if there is none.
+    fn sub(&mut self, name: &str, sink: &mut Sink<'_>) -> usize {
+        if let Some(index) = self.subs.iter().position(|(known, _)| known == name) {
+            return index;
+        }
+        if self.subs.len() == MOST_SUBS {
+            let oldest = self.subs.iter().enumerate().min_by_key(|(_, (_, assembler))| assembler.framed);
+            let index = oldest.map_or(0, |(index, _)| index);
+            let (_, mut gone) = self.subs.swap_remove(index);
+            self.evicted += u64::from(gone.is_open());
+            gone.close(sink);
+        }
+        self.subs.push((name.to_owned(), Assembler::default()));
+        self.subs.len() - 1
+    }
+
+    fn keep_above(&mut self, bytes: &[u8], origin: &Origin) {
+        let mut end = bytes.len() - usize::from(bytes.ends_with(b"\n"));
+        if bytes.is_empty() {
+            return;
+        }
+        let mut number = self.lines;
+        let mut kept = Vec::with_capacity(ABOVE);
+        loop {
+            let start = memrchr(b'\n', &bytes[..end]).map_or(0, |at| at + 1);
+            kept.push(Above {
+                raw: bytes[start..end.min(start + MOST_ABOVE)].to_vec(),
+                origin: origin.clone(),
+                number,
+            });
+            if start == 0 || kept.len() == ABOVE {
+                break;
+            }
+            end = start - 1;
+            number -= 1;
+        }
+        let room = ABOVE - kept.len();
+        let drop = self.above.len().saturating_sub(room);
+        self.above.drain(..drop);
+        kept.reverse();
+        self.above.append(&mut kept);
+    }
+}
+
+/// The start of the line of the next hit at or after `at`, passing over what lies beyond the readable part of a line.
+fn next_hit(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
+    let mut from = at;
+    loop {
+        let (offset, decides) = literals::find(&bytes[from..])?;
+        let hit = from + offset;
+        let start = memrchr(b'\n', &bytes[at..hit]).map_or(at, |newline| at + newline + 1);
+        if hit - start < MOST_LINE {
+            return Some((start, decides));
+        }
+        from = memchr(b'\n', &bytes[hit..]).map(|newline| hit + newline + 1)?;
+    }
+}
+
+fn hit(text: &str) -> Hit {
+    if literals::decides(text) {
+        Hit::Deciding
+    } else if literals::find(text.as_bytes()).is_some() {
+        Hit::Context
+    } else {
+        Hit::Nothing
+    }
+}
+
+/// The lines above `start`, of this sub-stream, nearest last.
+fn above(kept: &[Above], bytes: &[u8], start: usize, lines: u64, origin: &Origin, sub: &str) -> Vec<Line> {
+    let mut raws: Vec<(&[u8], &Origin, u64)> = Vec::with_capacity(ABOVE);
+    let (mut end, mut number) = (start, lines);
+    while end > 0 && raws.len() < ABOVE {
+        let line_end = end - 1;
+        let line_start = memrchr(b'\n', &bytes[..line_end]).map_or(0, |at| at + 1);
+        raws.push((&bytes[line_start..line_end.min(line_start + MOST_ABOVE)], origin, number));
+        end = line_start;
+        number = number.saturating_sub(1);
+    }
+    for above in kept.iter().rev() {
+        if raws.len() == ABOVE {
+            break;
+        }
+        raws.push((&above.raw, &above.origin, above.number));
+    }
+    raws.reverse();
+    let mut above = Vec::with_capacity(raws.len());
+    for (raw, origin, number) in raws {
+        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+        let opened = envelope::open(&String::from_utf8_lossy(raw));
+        if opened.sub != sub {
+            continue;
+        }
+        let at = origin.at.or(opened.at);
+        match opened.body {
+            Body::Text(text) => {
+                let role = Role::of(&text);
+                above.push(Line {
+                    text,
+                    role,
+                    decides: false,
+                    at,
+                    event: origin.event.clone(),
+                    number,
+                    stamped: opened.stamped,
+                });
+            }
+            // A structured record is never the header of what is below it.
+            _ => above.clear(),
+        }
+    }
+    above
+}
+
+fn count(lines: usize) -> u64 {
+    u64::try_from(lines).unwrap_or(u64::MAX)
+}
