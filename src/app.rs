@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::AtomicUsize,
     },
     time::Duration,
 };
@@ -72,7 +72,8 @@ impl App {
         let board = StatusBoard::default();
         let meter = ApiMeter::default();
         let first_passes = Arc::new(AtomicUsize::new(cell::sources(&config.cells)));
-        let exporter = Exporter::new(board.clone(), meter.clone(), clock.clone(), Arc::clone(&first_passes));
+        let budget = config.monthly_budget_usd;
+        let exporter = Exporter::new(board.clone(), meter.clone(), clock.clone(), Arc::clone(&first_passes), budget);
         let stop_server = CancellationToken::new();
         let reader = ledger.reader().context("ledger")?;
         let server = tokio::spawn(export::serve(listener, exporter.clone(), reader, stop_server.clone()));
@@ -138,7 +139,10 @@ impl App {
                 server.context("the server ended badly")?.context("the server failed")
             }
             Err(_elapsed) => {
-                warn!(?deadline, "not everything ended in time; what is not in the ledger is read again at the next start");
+                warn!(
+                    ?deadline,
+                    "not everything ended in time; what is not in the ledger is read again at the next start"
+                );
                 Ok(())
             }
         }

@@ -97,7 +97,8 @@ fn application(entry: &Value<'_>, found: &mut Found) -> Option<(ApplicationConfi
         entry.error(found, "`group` is missing: the application's log group");
     }
     let written = group_value.as_ref().and_then(|value| value.text(found));
-    let group = group_value.as_ref().zip(written.as_ref()).and_then(|(value, _)| value.parsed(found, values::log_groups));
+    let group =
+        group_value.as_ref().zip(written.as_ref()).and_then(|(value, _)| value.parsed(found, values::log_groups));
     let name = optional(&mut fields, found, "name", |text| match text.trim() {
         "" => Err("a name must not be empty".to_owned()),
         name => Ok(name.to_owned()),
@@ -144,9 +145,8 @@ fn invocations(value: &Value<'_>, found: &mut Found) -> Option<InvocationsConfig
     if group.is_none() {
         value.error(found, "`group` is missing: the log group that Bedrock logs invocations to");
     }
-    let read = or_default(&mut fields, found, "cells[].invocations.read", "read", |text| {
-        one_of(text, &InvocationsRead::ALL)
-    });
+    let read =
+        or_default(&mut fields, found, "cells[].invocations.read", "read", |text| one_of(text, &InvocationsRead::ALL));
     fields.finish(found);
     Some(InvocationsConfig { group: group?, read: read? })
 }

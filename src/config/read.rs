@@ -33,7 +33,6 @@ pub fn parse(text: &str, name: &str) -> Result<Config, ConfigErrors> {
 }
 
 pub(super) fn read(text: &str, name: &str, directory: &Path, found: &mut Found) -> Result<Config, ConfigErrors> {
-    let mut price_file = None;
     let mut config = document(text, name, found, |root, found| {
         let mut fields = root.fields(found)?;
         let listen = or_default(&mut fields, found, "listen", "listen", |text| {
@@ -50,7 +49,7 @@ pub(super) fn read(text: &str, name: &str, directory: &Path, found: &mut Found) 
         let metrics = section(&mut fields, found, "metrics", metrics);
         let logs = section(&mut fields, found, "logs", logs);
         let correlation = section(&mut fields, found, "correlation", correlation);
-        price_file = fields.take("prices", found).and_then(|value| Some((value.text(found)?, value)));
+        let price_file = fields.take("prices", found).and_then(|value| Some((value.text(found)?, value)));
         let prices = match &price_file {
             Some((file, value)) => match prices::load(&directory.join(file)) {
                 Ok(rows) => rows,
@@ -98,11 +97,7 @@ fn logs(fields: &mut Fields<'_>, found: &mut Found) -> Option<LogsConfig> {
         Some(value) => value.boolean(found),
         None => Some(true),
     };
-    Some(LogsConfig {
-        poll: poll?,
-        overlap: chrono_duration(overlap?),
-        server_side_filter: server_side_filter?,
-    })
+    Some(LogsConfig { poll: poll?, overlap: chrono_duration(overlap?), server_side_filter: server_side_filter? })
 }
 
 fn correlation(fields: &mut Fields<'_>, found: &mut Found) -> Option<CorrelationConfig> {

@@ -112,11 +112,7 @@ impl<'a> Value<'a> {
     }
 
     /// Text that means something: `parse` says what is wrong with it.
-    pub(super) fn parsed<T>(
-        &self,
-        found: &mut Found,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
+    pub(super) fn parsed<T>(&self, found: &mut Found, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(found)?;
         parse(&text).map_err(|message| self.error(found, message)).ok()
     }
@@ -228,9 +224,10 @@ impl<'a> Fields<'a> {
             if self.known.contains(name) {
                 continue;
             }
-            let like = self.known.iter().max_by(|a, b| {
-                strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b))
-            });
+            let like = self
+                .known
+                .iter()
+                .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
             let hint = match like {
                 Some(like) if strsim::jaro_winkler(name, like) > 0.75 => format!("did you mean `{like}`?"),
                 _ => format!("known here: {}", self.known.join(", ")),

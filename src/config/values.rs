@@ -138,7 +138,9 @@ mod tests {
     #[test]
     fn the_account_of_a_role_is_in_its_arn() {
         assert_eq!(account_of_role("arn:aws:iam::111122223333:role/path/faultline"), Some("111122223333"));
-        for bad in ["arn:aws:iam::1111:role/x", "arn:aws:iam::111122223333:user/x", "arn:aws:iam::111122223333:role/", "x"] {
+        for bad in
+            ["arn:aws:iam::1111:role/x", "arn:aws:iam::111122223333:user/x", "arn:aws:iam::111122223333:role/", "x"]
+        {
             assert_eq!(account_of_role(bad), None, "{bad}");
         }
     }

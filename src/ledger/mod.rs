@@ -1,1 +1,98 @@
+//! The durable store: findings, failures, counters and cursors in one SQLite file.
 //!
+//! Everything is written by natural key in one transaction per commit, so repeating anything is harmless, and what
+//! counters grow by is decided inside the transaction that first stores a row.
+
+mod change;
+mod commit;
+mod counters;
+mod error;
+mod finding_json;
+mod reader;
+mod schema;
+
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+use chrono::DateTime;
+use faultline_core::{
+    model::{Scope, Time},
+    price::PriceTable,
+};
+use rusqlite::{Connection, OpenFlags};
+
+pub(crate) use self::finding_json::rfc3339;
+pub use self::{
+    change::Change,
+    counters::{Counter, CounterRow},
+    error::LedgerError,
+    finding_json::{FindingJson, LogRefJson},
+    reader::{FindingsQuery, LedgerReader, Page},
+};
+use self::{counters::Counters, schema::STATEMENTS_KEPT};
+use crate::pipeline::{batch::CursorKey, status::SourceKind};
+use faultline_core::model::Cell;
+
+/// The one writer. Synchronous: it lives on the recorder's thread.
+#[derive(Debug)]
+pub struct Ledger {
+    connection: Connection,
+    prices: Arc<PriceTable>,
+    /// What happened before the ledger was created fills it, but grows no counter: a first start shows no jump.
+    counting_since: Time,
+    counters: Counters,
+    /// Scopes whose counters were born.
+    born: BTreeSet<Scope>,
+    commits: u64,
+}
+
+impl Ledger {
+    /// Opens the ledger at `path`, or creates it as of `now`. A file that is no ledger, or one of a newer Faultline, is
+    /// refused and left as it is.
+    pub fn open(path: &Path, now: Time, prices: Arc<PriceTable>) -> Result<Self, LedgerError> {
+        let mut connection = Connection::open(path).map_err(LedgerError::opening)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        schema::prepare(&mut connection, now)?;
+        let counting_since = schema::counting_since(&connection)?;
+        let counters = Counters::load(&connection)?;
+        let born = counters.scopes();
+        Ok(Self { connection, prices, counting_since, counters, born, commits: 0 })
+    }
+
+    /// Writes all of `change`, or nothing.
+    pub fn commit(&mut self, change: &Change) -> Result<(), LedgerError> {
+        commit::commit(self, change)
+    }
+
+    /// Where every source reads on.
+    pub fn cursors(&self) -> Result<Vec<(CursorKey, Time)>, LedgerError> {
+        let mut statement = self.connection.prepare_cached("SELECT account_id, region, kind, name, at FROM cursors")?;
+        let rows = statement.query_map((), |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get(3)?, row.get(4)?))
+        })?;
+        let mut cursors = Vec::new();
+        for row in rows {
+            let (account, region, kind, name, at) = row?;
+            let kinds = [SourceKind::Metrics, SourceKind::Logs, SourceKind::Invocations];
+            let Some(kind) = kinds.into_iter().find(|known| known.as_str() == kind) else { continue };
+            let key = CursorKey { cell: Cell::new(&account, &region), kind, name };
+            cursors.extend(DateTime::from_timestamp_millis(at).map(|at| (key, at)));
+        }
+        Ok(cursors)
+    }
+
+    /// Every counter, as of the last commit.
+    pub fn counters(&self) -> Arc<Vec<CounterRow>> {
+        self.counters.rows()
+    }
+
+    /// A second, read-only connection to the same file, for queries beside the writer.
+    pub fn reader(&self) -> Result<LedgerReader, LedgerError> {
+        let path = self.connection.path().unwrap_or_default();
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        Ok(LedgerReader::new(connection))
+    }
+}
+
+#[cfg(test)]
+mod tests;

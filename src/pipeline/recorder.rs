@@ -37,6 +37,7 @@ const BATCHES_A_COMMIT: usize = 64;
 const MOST_WAITING: usize = 200_000;
 
 /// Owns the correlators and the ledger.
+#[derive(Debug)]
 pub struct Recorder {
     /// The time.
     pub clock: Clock,
@@ -148,8 +149,7 @@ impl Running {
         }
         let over = std::mem::take(&mut self.over);
         let now = recorder.clock.now();
-        let summaries: Vec<CellSummary> =
-            self.correlators.values().map(|correlator| correlator.summary(now)).collect();
+        let summaries: Vec<CellSummary> = self.correlators.values().map(|correlator| correlator.summary(now)).collect();
         recorder.exporter.publish(summaries, recorder.ledger.counters());
         // Saturating: a source whose account was not known at first says it a second time.
         let fewer = |left: usize| (over > 0 && left > 0).then(|| left.saturating_sub(over));

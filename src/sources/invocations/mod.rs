@@ -162,6 +162,12 @@ impl Source for InvocationsSource {
         let name = self.group.name().to_string();
         let cursors = vec![(CursorKey { cell: cell.clone(), kind: SourceKind::Invocations, name }, position)];
         self.context.outlet.send(Batch { cell: Some(cell), observations, cursors, first_pass_over: false }).await?;
+        self.position = position;
+        for (event_id, at) in sent {
+            self.seen.remember(event_id, at);
+        }
+        self.seen.forget_before(position - self.settings.overlap - Duration::seconds(1));
+
         let (state, detail) = match (unreadable, newest_data) {
             (0, None) => (SourceState::NoTraffic, String::new()),
             (0, Some(_)) => (SourceState::Ok, String::new()),

@@ -73,6 +73,7 @@ pub(super) fn scope(
         upper: beside + of_aws.max(upper) + unjoined,
         state,
         state_reason,
+        priced: prices.lookup(model).is_some(),
         pending,
         latency: minutes.newest(model, Metric::InvocationLatency, since),
         time_to_first_token: minutes.newest(model, Metric::TimeToFirstToken, since),

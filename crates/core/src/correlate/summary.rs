@@ -74,6 +74,8 @@ pub struct ScopeSummary {
     pub state: EstimateState,
     /// The state explained in one sentence.
     pub state_reason: String,
+    /// Whether the model has a known price.
+    pub priced: bool,
     /// Client failures not yet concluded.
     pub pending: u64,
     /// The newest minute of InvocationLatency, seconds.
