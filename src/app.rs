@@ -4,10 +4,7 @@ mod cell;
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::AtomicUsize,
-    },
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 

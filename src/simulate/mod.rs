@@ -4,6 +4,9 @@
 //! `fleet` is pure and deterministic from a seed: it turns time into [`Emission`]s and keeps the truth. `store`
 //! holds what the simulated AWS knows and when it becomes visible. `server` answers for it over HTTP.
 
+pub mod server;
+pub mod store;
+
 use std::sync::Arc;
 
 use faultline_core::model::Time;
