@@ -105,10 +105,7 @@ pub fn init_logging(cli: &Cli) {
 /// Does what the command line asks.
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
-        Command::Demo { listen, seed } => in_runtime(async {
-            let _ = (listen, seed);
-            Ok(())
-        }),
+        Command::Demo { listen, seed } => in_runtime(simulate::demo::run(listen, seed)),
         Command::Run { config } => match loaded(&config) {
             Ok(config) => in_runtime(watch(config)),
             Err(code) => return code,

@@ -4,6 +4,8 @@
 //! `fleet` is pure and deterministic from a seed: it turns time into [`Emission`]s and keeps the truth. `store`
 //! holds what the simulated AWS knows and when it becomes visible. `server` answers for it over HTTP.
 
+pub mod demo;
+pub mod fleet;
 pub mod server;
 pub mod store;
 
