@@ -133,10 +133,6 @@ const OTHERS: &[&str] = &[
     "polly",
     "rekognition",
     "stepfunctions",
-    "awsjson1_0protocol",
-    "awsjson1_1protocol",
-    "awsrestxmlprotocol",
-    "awsqueryprotocol",
 ];
 
 /// Ports that speak no HTTP.
@@ -176,6 +172,11 @@ const MODULES: &[&str] = &[
     "Npgsql.",
     "Confluent.Kafka",
     "MySqlConnector.",
+    // Bedrock speaks REST and JSON.
+    "AwsJson1_0Protocol",
+    "AwsJson1_1Protocol",
+    "AwsRestXmlProtocol",
+    "AwsQueryProtocol",
 ];
 
 /// Whom `text` names. `spoken` are the ranges that speak for the failure itself: its header, the lines that name an

@@ -88,10 +88,7 @@ pub(super) fn request_id(text: &str, found: &[Found]) -> Option<String> {
         let path = &before[line..];
         let rank = if before.ends_with("x-amzn-") || name.starts_with("x-amzn") {
             0
-        } else if path.ends_with("$metadata.")
-            || path.trim_end_matches([' ', '"', '\'', '\\']).is_empty() && name == "requestId"
-        {
-            // Node's $metadata, as a path or as a line of an inspected object.
+        } else if in_metadata(path, name) {
             1
         } else if before.ends_with("aws_") && text[phrase.end..].starts_with(['"', '\\']) {
             // Rust's ErrorMetadata; a field of the record itself would be Lambda's own id.
@@ -118,6 +115,13 @@ pub(super) fn request_id(text: &str, found: &[Found]) -> Option<String> {
         _ => Some(id),
     })
     .map(|(_, id)| id.to_owned())
+}
+
+/// Whether the name stands in Node's `$metadata`: as a path, in JSON within a line, or on a line of an inspected object.
+fn in_metadata(path: &str, name: &str) -> bool {
+    let beside = path.rfind("$metadata").is_some_and(|at| !path[at..].contains('}'));
+    let indented = !path.is_empty() && path.trim_matches([' ', '"', '\'', '\\']).is_empty();
+    name == "requestId" && (beside || indented)
 }
 
 /// The model called.

@@ -376,16 +376,14 @@ impl Text {
 
     /// The last line with an outcome that a search of the log could have found, preferring those that name a class.
     fn deciding_line(&self, frame: &Frame, outcomes: &[&Found]) -> usize {
-        let mut best: Option<(bool, usize)> = None;
+        let mut best: Option<(bool, bool, usize)> = None;
         for phrase in outcomes {
             let index = self.line_at(phrase.start);
-            let Some(line) = frame.lines.get(index) else { continue };
-            if line.decides || literals::decides(&line.text) {
-                let outer = !matches!(line.role, Role::Inside);
-                best = best.max(Some((outer, index)));
-            }
+            let Some(line) = frame.lines.get(index).filter(|line| line.decides) else { continue };
+            let outer = !matches!(line.role, Role::Inside);
+            best = best.max(Some((literals::passes_filter(&line.text), outer, index)));
         }
-        best.map_or_else(|| frame.lines.len().saturating_sub(1), |(_, index)| index)
+        best.map_or_else(|| frame.lines.len().saturating_sub(1), |(_, _, index)| index)
     }
 
     fn core(&self, frame: &Frame, line: usize) -> String {

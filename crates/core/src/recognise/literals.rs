@@ -23,8 +23,6 @@ pub(super) const DECIDING: &[&str] = &[
     "ModelTimeoutException",
     "ModelNotReadyException",
     "ValidationException",
-    "AccessDeniedException",
-    "ResourceNotFoundException",
     "throttlingException",
     "serviceUnavailableException",
     "internalServerException",
@@ -33,15 +31,9 @@ pub(super) const DECIDING: &[&str] = &[
     "validationException",
     // Bedrock's messages, where an application logs nothing else
     "before trying again",
-    "your request again",
-    "Retry your request",
-    "Model is not ready",
-    "processing the model",
     // wrappers
     "Error code",
-    "Client error",
-    "Server error",
-    "Server Error",
+    "for url",
     "BedrockException",
     "BedrockRuntime",
     "Bedrock Runtime",
@@ -66,19 +58,45 @@ pub(super) const DECIDING: &[&str] = &[
     "EOF",
     "http2 request",
     // streams
-    "hecksum",
+    "checksum",
+    "Checksum",
     "not completed",
     "ended prematurely",
     "Truncated event",
     "unexpected end",
-    "undecoded bytes",
     "response stream",
     // time
     "timed out",
     "Read timeout",
-    "TimeoutError",
+    "Timeout on",
     "requestTimeout",
     "deadline exceeded",
+    "specified timeout",
+];
+
+/// What decides too, but for which CloudWatch's pattern has no room: refusals of a caller's making, which are never
+/// billed, and messages that SDKs print beside a phrase of [`DECIDING`].
+const DECIDING_UNFILTERED: &[&str] = &[
+    "AccessDeniedException",
+    "ResourceNotFoundException",
+    "Model is not ready",
+    "processing the model",
+    "Retry your request",
+    "your request again",
+    "access to the model",
+    "Malformed input",
+    "Client error",
+    "Server error",
+    "Server Error",
+    "undecoded bytes",
+    "TimeoutError",
+    "ETIMEDOUT",
+    "EPIPE",
+    "ENOTFOUND",
+    "other side closed",
+    "remature",
+    "Broken pipe",
+    "broken pipe",
 ];
 
 /// A line with one of these opens a frame, or tells of a call under way, and decides nothing by itself.
@@ -93,7 +111,8 @@ pub(super) const CONTEXT: &[&str] = &[
     "1.1 200 OK",
 ];
 
-static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| build(DECIDING.iter().chain(CONTEXT)));
+static SEARCH: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| build(DECIDING.iter().chain(DECIDING_UNFILTERED).chain(CONTEXT)));
 
 fn build<'a>(phrases: impl Iterator<Item = &'a &'a str>) -> Option<AhoCorasick> {
     AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).kind(Some(AhoCorasickKind::DFA)).build(phrases).ok()
@@ -102,11 +121,18 @@ fn build<'a>(phrases: impl Iterator<Item = &'a &'a str>) -> Option<AhoCorasick> 
 /// The first phrase in `bytes`: where it starts, and whether it can decide a failure.
 pub(super) fn find(bytes: &[u8]) -> Option<(usize, bool)> {
     let found = SEARCH.as_ref()?.find(bytes)?;
-    Some((found.start(), found.pattern().as_usize() < DECIDING.len()))
+    Some((found.start(), found.pattern().as_usize() < DECIDING.len() + DECIDING_UNFILTERED.len()))
 }
 
 /// Whether `text` holds a phrase that can decide a failure.
 pub(super) fn decides(text: &str) -> bool {
+    SEARCH.as_ref().is_some_and(|search| {
+        search.find_iter(text).any(|found| found.pattern().as_usize() < DECIDING.len() + DECIDING_UNFILTERED.len())
+    })
+}
+
+/// Whether CloudWatch's pattern would let `text` pass.
+pub(super) fn passes_filter(text: &str) -> bool {
     SEARCH
         .as_ref()
         .is_some_and(|search| search.find_iter(text).any(|found| found.pattern().as_usize() < DECIDING.len()))
@@ -131,8 +157,8 @@ static FILTER: LazyLock<String> = LazyLock::new(|| {
     pattern
 });
 
-/// The CloudWatch filter pattern (`?term ?"two words" …`, at most 1,024 characters) that every event with a line that
-/// decides a failure matches.
+/// The CloudWatch filter pattern (`?term ?"two words" …`, at most 1,024 characters) that the event with the deciding
+/// line of every failure matches; except for refusals of a caller's making and for messages without their names.
 pub fn filter_pattern() -> &'static str {
     &FILTER
 }
