@@ -69,6 +69,9 @@ const MOST_BYTES: usize = 512 * 1024;
 /// Lines of unknown kind that may belong to an exception's message.
 const MOST_LOOSE: u8 = 5;
 
+/// Lines at the margin that continue the message above them.
+const CONTINUED: &[&str] = &["(Service: ", "{\"message\"", "Available Model Group", "For more information check"];
+
 /// An open or closed frame.
 #[derive(Debug)]
 pub(super) struct Frame {
@@ -132,7 +135,7 @@ impl Frame {
             (Python::No, Role::Class) => {
                 self.lines.len() == 1 && matches!(self.lines[0].role, Role::Record | Role::Other)
             }
-            (Python::No, _) => line.text.starts_with("(Service: ") || line.text.starts_with("{\"message\""),
+            (Python::No, _) => CONTINUED.iter().any(|start| line.text.starts_with(start)),
         }
     }
 

@@ -45,7 +45,12 @@ struct Text {
 pub(super) fn judge(frame: &Frame, assume: bool) -> Verdict {
     let text = Text::of(frame);
     let found: Vec<Found> = signals::find(&text.text).into_iter().filter(|phrase| text.counts(frame, phrase)).collect();
-    let outcomes: Vec<&Found> = found.iter().filter(|phrase| is_outcome(phrase.signal)).collect();
+    let outcomes: Vec<&Found> = found
+        .iter()
+        .filter(|phrase| {
+            is_outcome(phrase.signal) && (phrase.signal != Signal::Status || extract::is_status(&text.text, phrase))
+        })
+        .collect();
     if outcomes.is_empty() {
         return Verdict::Nothing;
     }
@@ -359,6 +364,8 @@ impl Text {
             "trying again in",
             "retry attempt",
             "retry in ",
+            "retry error",
+            "retry count",
         ];
         let over = [
             "giving up",
