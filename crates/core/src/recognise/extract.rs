@@ -74,6 +74,11 @@ fn status_at(text: &str, phrase: &Found) -> Option<(usize, u16)> {
         let from = phrase.start.saturating_sub(3);
         return text.get(from..phrase.start).and_then(leading_status).map(|status| (from, status));
     }
+    // `RateLimitError: 429 {…}`
+    if text[phrase.start..phrase.end].eq_ignore_ascii_case("error: ") {
+        let body = text[phrase.end..].get(3..5) == Some(" {");
+        return leading_status(&text[phrase.end..]).filter(|_| body).map(|status| (phrase.start, status));
+    }
     let after = text[phrase.end..].trim_start_matches([':', '=', '"', '\'', '\\', ' ', '(', '`']);
     leading_status(after).map(|status| (phrase.start, status))
 }

@@ -26,6 +26,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// Whether there is no level behind its timestamp: a shipper may have put that there.
+    pub(super) fn is_bare(&self) -> bool {
+        Level::of_header(&self.text).is_none()
+    }
+
     /// Takes a timestamp off that the shipper put there, if the line then is no start of a record.
     pub(super) fn unstamp(&mut self) {
         if let Some((_, end)) = super::timestamp::prefix(&self.text) {

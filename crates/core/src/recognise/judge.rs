@@ -473,11 +473,9 @@ fn speaks_for_others(lead: &str) -> bool {
         "why",
         "how",
     ];
-    words(lead).any(|word| SPEECH.contains(&word.as_str()))
-}
-
-fn words(text: &str) -> impl Iterator<Item = String> {
-    super::line::words(text).map(|(_, word)| word.to_ascii_lowercase())
+    // Whole words: a part of a path or of a name says nothing.
+    let words = lead.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+    words.map(str::to_ascii_lowercase).any(|word| SPEECH.contains(&word.as_str()))
 }
 
 fn says_error(text: &str) -> bool {
