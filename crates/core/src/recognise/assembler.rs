@@ -11,7 +11,7 @@ use super::{
     frame::Line,
     judge::{self, Verdict},
     line::Role,
-    literals::Hit,
+    literals::{self, Hit},
 };
 use crate::model::{FailureKind, Time};
 
@@ -59,7 +59,7 @@ impl Assembler {
             }
             self.close(sink);
         }
-        let traceback = line.text.contains("Traceback (most recent call last)");
+        let traceback = literals::has_traceback(&line.text);
         match hit {
             Hit::Nothing => {}
             Hit::Context if !traceback => self.calls.note(&line.text),

@@ -141,44 +141,6 @@ const PORTS: &[&str] = &[
     ":9300", ":1433", ":1521", ":2181", ":4222", ":25", ":465", ":587", ":389", ":636", ":26379",
 ];
 
-/// Libraries with their own HTTP or wire: in the path of a stack line they are the ones that failed.
-const MODULES: &[&str] = &[
-    "node_modules/pg/",
-    "node_modules/ioredis/",
-    "node_modules/redis/",
-    "node_modules/@redis/",
-    "node_modules/mysql2/",
-    "node_modules/mysql/",
-    "node_modules/kafkajs/",
-    "node_modules/mongodb/",
-    "node_modules/mongoose/",
-    "node_modules/axios/",
-    "node_modules/node-fetch/",
-    "node_modules/got/",
-    "node_modules/amqplib/",
-    "node_modules/openai/",
-    "node_modules/nodemailer/",
-    "org.apache.kafka.",
-    "com.zaxxer.hikari",
-    "redis.clients.",
-    "io.lettuce.",
-    "org.postgresql.",
-    "com.mysql.",
-    "com.mongodb.",
-    "org.elasticsearch.",
-    "org.springframework.web.client.",
-    "feign.",
-    "StackExchange.Redis",
-    "Npgsql.",
-    "Confluent.Kafka",
-    "MySqlConnector.",
-    // Bedrock speaks REST and JSON.
-    "AwsJson1_0Protocol",
-    "AwsJson1_1Protocol",
-    "AwsRestXmlProtocol",
-    "AwsQueryProtocol",
-];
-
 /// Whom `text` names. `spoken` are the ranges that speak for the failure itself: its header, the lines that name an
 /// outcome, the loggers' names.
 pub(super) fn named(text: &str, found: &[Found], spoken: &[&str]) -> Named {
@@ -238,19 +200,19 @@ pub(super) fn named(text: &str, found: &[Found], spoken: &[&str]) -> Named {
                     ["anthropic.", "amazon.", "meta.", "mistral."].iter().any(|vendor| id.contains(vendor))
                 });
             }
+            Signal::Elsewhere => other = true,
             Signal::ModelArn => {
                 mention |= rest.split(['"', '\'', ' ', ',']).next().is_some_and(|arn| arn.contains(":bedrock:"))
             }
             _ => {}
         }
     }
-    other |= MODULES.iter().any(|module| text.contains(module))
-        || spoken.iter().any(|part| {
-            words(part).any(|(_, word)| OTHERS.iter().any(|name| name.eq_ignore_ascii_case(word)))
-                || names_port(part)
-                || part.contains("requests.exceptions")
-                || part.contains("google.api_core")
-        });
+    other |= spoken.iter().any(|part| {
+        words(part).any(|(_, word)| OTHERS.iter().any(|name| name.eq_ignore_ascii_case(word)))
+            || names_port(part)
+            || part.contains("requests.exceptions")
+            || part.contains("google.api_core")
+    });
     match (other, mention) {
         (true, _) => Named::Other,
         (false, true) => Named::Mention,

@@ -6,6 +6,7 @@ use super::{
     envelope,
     flatten::Flat,
     line::{Level, Role},
+    literals,
 };
 use crate::model::Time;
 
@@ -146,7 +147,7 @@ impl Frame {
 
     /// Adds a line that [`Frame::takes`] let in.
     pub(super) fn add(&mut self, line: Line) {
-        let inline = line.text.contains("Traceback (most recent call last)");
+        let inline = line.role == Role::Traceback || literals::has_traceback(&line.text);
         self.python = match (self.python, line.role) {
             (_, _) if inline => Python::Stack,
             (Python::Stack, Role::Inside | Role::Blank) => Python::Stack,

@@ -194,9 +194,20 @@ pub(super) fn hit(text: &str) -> Hit {
     hit
 }
 
+static FILTERED: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(DECIDING).ok());
+
 /// Whether CloudWatch's pattern would let `text` pass.
 pub(super) fn passes_filter(text: &str) -> bool {
-    DECIDING.iter().any(|phrase| memchr::memmem::find(text.as_bytes(), phrase.as_bytes()).is_some())
+    FILTERED.as_ref().is_some_and(|search| search.is_match(text))
+}
+
+static TRACEBACK: LazyLock<memchr::memmem::Finder<'static>> =
+    LazyLock::new(|| memchr::memmem::Finder::new("Traceback (most recent call last)"));
+
+/// Whether a Python traceback begins on this line.
+pub(super) fn has_traceback(text: &str) -> bool {
+    TRACEBACK.find(text.as_bytes()).is_some()
 }
 
 static FILTER: LazyLock<String> = LazyLock::new(|| {
