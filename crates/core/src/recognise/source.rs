@@ -171,6 +171,9 @@ impl Source {
 
     /// The assembler of a sub-stream, made if there is none.
     fn sub(&mut self, name: &str, sink: &mut Sink<'_>) -> usize {
+        if name.is_empty() && self.subs.first().is_some_and(|(first, _)| first.is_empty()) {
+            return 0;
+        }
         if let Some(index) = self.subs.iter().position(|(known, _)| known == name) {
             return index;
         }
