@@ -11,6 +11,7 @@ use super::{
     frame::Line,
     judge::{self, Verdict},
     line::Role,
+    literals::{self, Hit},
 };
 use crate::model::{FailureKind, Time};
 
@@ -33,14 +34,6 @@ pub(super) struct Assembler {
     pub(super) piece: String,
 }
 
-/// What the search found on a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hit {
-    Nothing,
-    Context,
-    Deciding,
-}
-
 impl Assembler {
     /// Whether lines without a hit matter to it.
     pub(super) fn is_open(&self) -> bool {
@@ -53,7 +46,7 @@ impl Assembler {
     }
 
     /// Takes one line of text. `above` gives the lines above it, nearest last.
-    pub(super) fn line(&mut self, line: Line, hit: Hit, above: impl FnOnce() -> Vec<Line>, sink: &mut Sink<'_>) {
+    pub(super) fn line(&mut self, line: Line, hit: Hit, above: impl Iterator<Item = Line>, sink: &mut Sink<'_>) {
         let mut line = line;
         if let Some(frame) = &mut self.frame {
             if line.role == Role::Record && frame.stamped {
@@ -66,7 +59,7 @@ impl Assembler {
             }
             self.close(sink);
         }
-        let traceback = line.text.contains("Traceback (most recent call last)");
+        let traceback = literals::has_traceback(&line.text);
         match hit {
             Hit::Nothing => {}
             Hit::Context if !traceback => self.calls.note(&line.text),
@@ -75,9 +68,12 @@ impl Assembler {
                 if line.role == Role::Record {
                     self.calls.note(&line.text);
                 }
-                let above = above();
+                let mut above = above.peekable();
                 // `<shipper's time> Response body:` and `<shipper's time> {…}`
-                if line.role == Role::Record && above.last().is_some_and(|above| above.text.ends_with(':')) {
+                if line.role == Role::Record
+                    && line.is_bare()
+                    && above.peek().is_some_and(|above| above.text.ends_with(':'))
+                {
                     line.unstamp();
                 }
                 let mut lines = self.header(&line, above);
@@ -119,17 +115,15 @@ impl Assembler {
         }
     }
 
-    /// The lines above an opening line that belong to its record.
-    fn header(&self, line: &Line, mut above: Vec<Line>) -> Vec<Line> {
+    /// The lines above an opening line that belong to its record; `above` gives the nearest first.
+    fn header(&self, line: &Line, above: impl Iterator<Item = Line>) -> Vec<Line> {
+        let mut lines = Vec::new();
         if matches!(line.role, Role::Blank | Role::Record) {
-            return Vec::new();
+            return lines;
         }
-        above.retain(|above| above.number > self.framed);
         let inside = matches!(line.role, Role::Inside | Role::Cause | Role::Connector);
-        let mut start = above.len();
         let mut class = line.role == Role::Class;
-        while start > 0 {
-            let candidate = &above[start - 1];
+        for candidate in above.take_while(|above| above.number > self.framed) {
             let (belongs, ends) = match candidate.role {
                 Role::Inside | Role::Cause | Role::Connector => (inside && !class, false),
                 // Spring leaves a line empty between a record's line and its stack.
@@ -142,17 +136,20 @@ impl Assembler {
                 Role::Traceback => (false, true),
             };
             class |= candidate.role == Role::Class;
-            start -= usize::from(belongs);
+            if belongs {
+                lines.push(candidate);
+            }
             if ends || !belongs {
                 break;
             }
         }
-        let mut lines = above.split_off(start);
-        let blanks = lines.iter().take_while(|line| line.role == Role::Blank).count();
-        lines.drain(..blanks);
+        while lines.last().is_some_and(|line| line.role == Role::Blank) {
+            lines.pop();
+        }
+        lines.reverse();
+        // The line above an uncaught exception is a record of its own.
         let uncaught = matches!(line.role, Role::Traceback | Role::Class);
-        let foreign = uncaught && lines.first().is_some_and(|first| Frame::is_foreign_header(&first.text));
-        if foreign {
+        if uncaught && lines.first().is_some_and(|first| Frame::is_foreign_header(&first.text)) {
             lines.clear();
         }
         lines

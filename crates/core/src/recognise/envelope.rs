@@ -191,7 +191,15 @@ fn shipped_prefix<'a>(line: &'a str, opened: &mut Opened) -> Option<(&'a str, bo
         return None;
     }
     // `web-1  | message`, `0|web  | message`
-    let (name, text) = line.split_once(" | ").or_else(|| line.split_once(" |"))?;
+    let bar = memchr::memchr(b'|', &line.as_bytes()[..line.len().min(80)])?;
+    let bar = if line[bar + 1..].starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        // pm2's own bar: `0|web  | message`
+        bar + 1 + memchr::memchr(b'|', &line.as_bytes()[bar + 1..line.len().min(80).max(bar + 1)])?
+    } else {
+        bar
+    };
+    let (name, text) = (line[..bar].strip_suffix(' ')?, &line[bar + 1..]);
+    let text = text.strip_prefix(' ').unwrap_or(text);
     let name = name.trim_end();
     let named = !name.is_empty()
         && name.len() <= 64

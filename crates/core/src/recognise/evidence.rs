@@ -1,5 +1,7 @@
 //! Whose failure it is: Bedrock's, another client's, or nobody's by name.
 
+use std::{collections::HashSet, sync::LazyLock};
+
 use super::{
     line::words,
     signals::{Found, Signal},
@@ -133,49 +135,12 @@ const OTHERS: &[&str] = &[
     "polly",
     "rekognition",
     "stepfunctions",
-    "awsjson1_0protocol",
-    "awsjson1_1protocol",
-    "awsrestxmlprotocol",
-    "awsqueryprotocol",
 ];
 
 /// Ports that speak no HTTP.
-const PORTS: &[&str] = &[
-    ":5432", ":3306", ":6379", ":6380", ":27017", ":9092", ":9093", ":9094", ":5672", ":5671", ":11211", ":9200",
-    ":9300", ":1433", ":1521", ":2181", ":4222", ":25", ":465", ":587", ":389", ":636", ":26379",
-];
-
-/// Libraries with their own HTTP or wire: in the path of a stack line they are the ones that failed.
-const MODULES: &[&str] = &[
-    "node_modules/pg/",
-    "node_modules/ioredis/",
-    "node_modules/redis/",
-    "node_modules/@redis/",
-    "node_modules/mysql2/",
-    "node_modules/mysql/",
-    "node_modules/kafkajs/",
-    "node_modules/mongodb/",
-    "node_modules/mongoose/",
-    "node_modules/axios/",
-    "node_modules/node-fetch/",
-    "node_modules/got/",
-    "node_modules/amqplib/",
-    "node_modules/openai/",
-    "node_modules/nodemailer/",
-    "org.apache.kafka.",
-    "com.zaxxer.hikari",
-    "redis.clients.",
-    "io.lettuce.",
-    "org.postgresql.",
-    "com.mysql.",
-    "com.mongodb.",
-    "org.elasticsearch.",
-    "org.springframework.web.client.",
-    "feign.",
-    "StackExchange.Redis",
-    "Npgsql.",
-    "Confluent.Kafka",
-    "MySqlConnector.",
+const PORTS: &[u32] = &[
+    25, 389, 465, 587, 636, 1433, 1521, 2181, 3306, 4222, 5432, 5671, 5672, 6379, 6380, 9092, 9093, 9094, 9200, 9300,
+    11211, 26379, 27017,
 ];
 
 /// Whom `text` names. `spoken` are the ranges that speak for the failure itself: its header, the lines that name an
@@ -237,19 +202,19 @@ pub(super) fn named(text: &str, found: &[Found], spoken: &[&str]) -> Named {
                     ["anthropic.", "amazon.", "meta.", "mistral."].iter().any(|vendor| id.contains(vendor))
                 });
             }
+            Signal::Elsewhere => other = true,
             Signal::ModelArn => {
                 mention |= rest.split(['"', '\'', ' ', ',']).next().is_some_and(|arn| arn.contains(":bedrock:"))
             }
             _ => {}
         }
     }
-    other |= MODULES.iter().any(|module| text.contains(module))
-        || spoken.iter().any(|part| {
-            words(part).any(|(_, word)| OTHERS.iter().any(|name| name.eq_ignore_ascii_case(word)))
-                || names_port(part)
-                || part.contains("requests.exceptions")
-                || part.contains("google.api_core")
-        });
+    other |= spoken.iter().any(|part| {
+        words(part).any(|(_, word)| is_other(word))
+            || names_port(part)
+            || part.contains("requests.exceptions")
+            || part.contains("google.api_core")
+    });
     match (other, mention) {
         (true, _) => Named::Other,
         (false, true) => Named::Mention,
@@ -285,15 +250,32 @@ fn callee(text: &str, phrase: &Found) -> Named {
     if host.is_empty() { Named::Nobody } else { Named::Other }
 }
 
+/// `host:port`, with a port that speaks no HTTP.
 fn names_port(text: &str) -> bool {
-    PORTS.iter().any(|port| {
-        text.match_indices(port).any(|(at, _)| {
-            !text[at + port.len()..].starts_with(|c: char| c.is_ascii_alphanumeric())
-                && text[..at].ends_with(|c: char| c.is_ascii_alphanumeric())
-                // A clock has colons too.
-                && !text[..at].ends_with(|c: char| c.is_ascii_digit() && text[..at].rfind(':').is_some_and(|colon| at - colon == 3))
-        })
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b':', bytes).any(|at| {
+        let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let host = at > 0 && bytes[at - 1].is_ascii_alphanumeric();
+        // A clock has colons too, with two digits behind them and before.
+        host && (2..=5).contains(&digits)
+            && !(digits == 2 && bytes[at - 1].is_ascii_digit())
+            && !bytes.get(at + 1 + digits).is_some_and(u8::is_ascii_alphanumeric)
+            && text[at + 1..at + 1 + digits].parse().is_ok_and(|port: u32| PORTS.contains(&port))
     })
+}
+
+/// Whether a word is the name of another client or service.
+fn is_other(word: &str) -> bool {
+    static NAMES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| OTHERS.iter().copied().collect());
+    const LONGEST: usize = 20;
+    if word.len() > LONGEST || word.len() < 2 {
+        return false;
+    }
+    let mut lower = [0; LONGEST];
+    let lower = &mut lower[..word.len()];
+    lower.copy_from_slice(word.as_bytes());
+    lower.make_ascii_lowercase();
+    std::str::from_utf8(lower).is_ok_and(|lower| NAMES.contains(lower))
 }
 
 fn floor(text: &str, most: usize) -> usize {

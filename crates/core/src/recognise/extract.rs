@@ -30,24 +30,8 @@ pub(super) fn statuses(text: &str, found: &[Found]) -> Vec<u16> {
         }
     };
     for phrase in found {
-        if phrase.signal == Signal::Status {
-            // What the model's own server answered to Bedrock is not what Bedrock answered.
-            let before = text[..phrase.start].trim_end_matches('_').to_ascii_lowercase();
-            if before.ends_with("original") {
-                continue;
-            }
-            // `503 Server Error: Service Unavailable for url: …`
-            if text[phrase.start..].starts_with(' ') {
-                let from = phrase.start.saturating_sub(3);
-                if let Some(status) = text.get(from..phrase.start).and_then(leading_status) {
-                    add(from, status);
-                }
-                continue;
-            }
-            let after = text[phrase.end..].trim_start_matches([':', '=', '"', '\'', '\\', ' ', '(', '`']);
-            if let Some(status) = leading_status(after) {
-                add(phrase.start, status);
-            }
+        if let Some((at, status)) = status_at(text, phrase) {
+            add(at, status);
         }
         // `500 … (Service: BedrockRuntime, Status Code: 503, …)`: a gateway's status in front of the SDK's.
         if phrase.signal == Signal::Service && text[phrase.start..].starts_with('(') {
@@ -62,6 +46,41 @@ pub(super) fn statuses(text: &str, found: &[Found]) -> Vec<u16> {
     }
     statuses.sort_unstable();
     statuses.into_iter().map(|(_, status)| status).collect()
+}
+
+/// Whether a phrase that announces a status has one.
+pub(super) fn is_status(text: &str, phrase: &Found) -> bool {
+    status_at(text, phrase).is_some()
+}
+
+fn status_at(text: &str, phrase: &Found) -> Option<(usize, u16)> {
+    if phrase.signal != Signal::Status {
+        return None;
+    }
+    let before = &text[..phrase.start];
+    let line = before.rfind('\n').map_or(0, |at| at + 1);
+    // What the model's own server answered to Bedrock is not what Bedrock answered.
+    let stem = before.trim_end_matches('_');
+    if stem.get(stem.len().saturating_sub(8)..).is_some_and(|stem| stem.eq_ignore_ascii_case("original")) {
+        return None;
+    }
+    // `status: 429,` is an error's property only on a line of an inspected object.
+    let bare = text[phrase.start..].starts_with("status: ");
+    if bare && (phrase.start == line || !before[line..].trim().is_empty()) {
+        return None;
+    }
+    // `503 Server Error: Service Unavailable for url: …`
+    if text[phrase.start..].starts_with(' ') {
+        let from = phrase.start.saturating_sub(3);
+        return text.get(from..phrase.start).and_then(leading_status).map(|status| (from, status));
+    }
+    // `RateLimitError: 429 {…}`
+    if text[phrase.start..phrase.end].eq_ignore_ascii_case("error: ") {
+        let body = text[phrase.end..].get(3..5) == Some(" {");
+        return leading_status(&text[phrase.end..]).filter(|_| body).map(|status| (phrase.start, status));
+    }
+    let after = text[phrase.end..].trim_start_matches([':', '=', '"', '\'', '\\', ' ', '(', '`']);
+    leading_status(after).map(|status| (phrase.start, status))
 }
 
 fn leading_status(text: &str) -> Option<u16> {
@@ -88,10 +107,7 @@ pub(super) fn request_id(text: &str, found: &[Found]) -> Option<String> {
         let path = &before[line..];
         let rank = if before.ends_with("x-amzn-") || name.starts_with("x-amzn") {
             0
-        } else if path.ends_with("$metadata.")
-            || path.trim_end_matches([' ', '"', '\'', '\\']).is_empty() && name == "requestId"
-        {
-            // Node's $metadata, as a path or as a line of an inspected object.
+        } else if in_metadata(path, name) {
             1
         } else if before.ends_with("aws_") && text[phrase.end..].starts_with(['"', '\\']) {
             // Rust's ErrorMetadata; a field of the record itself would be Lambda's own id.
@@ -118,6 +134,13 @@ pub(super) fn request_id(text: &str, found: &[Found]) -> Option<String> {
         _ => Some(id),
     })
     .map(|(_, id)| id.to_owned())
+}
+
+/// Whether the name stands in Node's `$metadata`: as a path, in JSON within a line, or on a line of an inspected object.
+fn in_metadata(path: &str, name: &str) -> bool {
+    let beside = path.rfind("$metadata").is_some_and(|at| !path[at..].contains('}'));
+    let indented = !path.is_empty() && path.trim_matches([' ', '"', '\'', '\\']).is_empty();
+    name == "requestId" && (beside || indented)
 }
 
 /// The model called.

@@ -6,6 +6,7 @@ use super::{
     envelope,
     flatten::Flat,
     line::{Level, Role},
+    literals,
 };
 use crate::model::Time;
 
@@ -26,6 +27,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// Whether there is no level behind its timestamp: a shipper may have put that there.
+    pub(super) fn is_bare(&self) -> bool {
+        Level::of_header(&self.text).is_none()
+    }
+
     /// Takes a timestamp off that the shipper put there, if the line then is no start of a record.
     pub(super) fn unstamp(&mut self) {
         if let Some((_, end)) = super::timestamp::prefix(&self.text) {
@@ -68,6 +74,9 @@ const MOST_LINES: usize = 1000;
 const MOST_BYTES: usize = 512 * 1024;
 /// Lines of unknown kind that may belong to an exception's message.
 const MOST_LOOSE: u8 = 5;
+
+/// Lines at the margin that continue the message above them.
+const CONTINUED: &[&str] = &["(Service: ", "{\"message\"", "Available Model Group", "For more information check"];
 
 /// An open or closed frame.
 #[derive(Debug)]
@@ -132,13 +141,13 @@ impl Frame {
             (Python::No, Role::Class) => {
                 self.lines.len() == 1 && matches!(self.lines[0].role, Role::Record | Role::Other)
             }
-            (Python::No, _) => line.text.starts_with("(Service: ") || line.text.starts_with("{\"message\""),
+            (Python::No, _) => CONTINUED.iter().any(|start| line.text.starts_with(start)),
         }
     }
 
     /// Adds a line that [`Frame::takes`] let in.
     pub(super) fn add(&mut self, line: Line) {
-        let inline = line.text.contains("Traceback (most recent call last)");
+        let inline = line.role == Role::Traceback || literals::has_traceback(&line.text);
         self.python = match (self.python, line.role) {
             (_, _) if inline => Python::Stack,
             (Python::Stack, Role::Inside | Role::Blank) => Python::Stack,

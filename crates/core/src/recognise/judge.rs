@@ -45,7 +45,12 @@ struct Text {
 pub(super) fn judge(frame: &Frame, assume: bool) -> Verdict {
     let text = Text::of(frame);
     let found: Vec<Found> = signals::find(&text.text).into_iter().filter(|phrase| text.counts(frame, phrase)).collect();
-    let outcomes: Vec<&Found> = found.iter().filter(|phrase| is_outcome(phrase.signal)).collect();
+    let outcomes: Vec<&Found> = found
+        .iter()
+        .filter(|phrase| {
+            is_outcome(phrase.signal) && (phrase.signal != Signal::Status || extract::is_status(&text.text, phrase))
+        })
+        .collect();
     if outcomes.is_empty() {
         return Verdict::Nothing;
     }
@@ -79,7 +84,12 @@ pub(super) fn judge(frame: &Frame, assume: bool) -> Verdict {
     failure.elapsed_seconds = extract::elapsed(&text.text, &found, text.header);
     failure.input_tokens = extract::input_tokens(&text.text, &found);
     failure.at = frame.at();
-    Verdict::Failure(Box::new(Judged { core: text.core(frame, line), header: text.logger(frame), text: failure, line }))
+    Verdict::Failure(Box::new(Judged {
+        core: text.core(frame, line, &outcomes),
+        header: text.logger(frame),
+        text: failure,
+        line,
+    }))
 }
 
 const fn is_outcome(signal: Signal) -> bool {
@@ -359,6 +369,8 @@ impl Text {
             "trying again in",
             "retry attempt",
             "retry in ",
+            "retry error",
+            "retry count",
         ];
         let over = [
             "giving up",
@@ -376,38 +388,28 @@ impl Text {
 
     /// The last line with an outcome that a search of the log could have found, preferring those that name a class.
     fn deciding_line(&self, frame: &Frame, outcomes: &[&Found]) -> usize {
-        let mut best: Option<(bool, usize)> = None;
+        let mut best: Option<(bool, bool, usize)> = None;
+        let mut seen = usize::MAX;
         for phrase in outcomes {
             let index = self.line_at(phrase.start);
-            let Some(line) = frame.lines.get(index) else { continue };
-            if line.decides || literals::decides(&line.text) {
-                let outer = !matches!(line.role, Role::Inside);
-                best = best.max(Some((outer, index)));
+            if index == seen {
+                continue;
             }
+            seen = index;
+            let Some(line) = frame.lines.get(index).filter(|line| line.decides) else { continue };
+            let outer = !matches!(line.role, Role::Inside);
+            best = best.max(Some((literals::passes_filter(&line.text), outer, index)));
         }
-        best.map_or_else(|| frame.lines.len().saturating_sub(1), |(_, index)| index)
+        best.map_or_else(|| frame.lines.len().saturating_sub(1), |(_, _, index)| index)
     }
 
-    fn core(&self, frame: &Frame, line: usize) -> String {
-        let text = match &frame.record {
-            Some(_) => {
-                let found = signals::find(&self.text);
-                let first = found.iter().find(|phrase| is_outcome(phrase.signal)).map_or(0, |phrase| phrase.start);
-                let end = self.text[first..].find('\n').map_or(self.text.len(), |at| first + at);
-                self.text[first..end].to_owned()
-            }
-            None => frame.lines.get(line).map_or_else(String::new, |line| {
-                let found = signals::find(&line.text);
-                let first = found
-                    .iter()
-                    .filter(|phrase| is_outcome(phrase.signal))
-                    .map(|phrase| phrase.start)
-                    .min()
-                    .unwrap_or(0);
-                line.text[first..].to_owned()
-            }),
-        };
-        text.chars().take(512).collect()
+    /// From the first outcome on the deciding line to its end; of a record, on the first line with one.
+    fn core(&self, frame: &Frame, line: usize, outcomes: &[&Found]) -> String {
+        let of_line = |phrase: &&&Found| frame.record.is_some() || self.line_at(phrase.start) == line;
+        let start = outcomes.iter().filter(of_line).map(|phrase| phrase.start).min().unwrap_or(0);
+        let rest = &self.text[start..];
+        let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+        rest[..floor_boundary(&rest[..end], 512)].to_owned()
     }
 
     /// The header without its digits: equal for two records of one place in the code.
@@ -416,7 +418,8 @@ impl Text {
             Some(record) => record.any(&["message", "msg", "event"]).unwrap_or_default(),
             None => frame.lines.first().map_or("", |line| line.text.as_str()),
         };
-        head.chars().filter(|c| !c.is_ascii_digit()).take(64).collect()
+        let head = &head[..floor_boundary(head, 96)];
+        head.chars().filter(|c| !c.is_ascii_digit()).collect()
     }
 }
 
@@ -468,11 +471,9 @@ fn speaks_for_others(lead: &str) -> bool {
         "why",
         "how",
     ];
-    words(lead).any(|word| SPEECH.contains(&word.as_str()))
-}
-
-fn words(text: &str) -> impl Iterator<Item = String> {
-    super::line::words(text).map(|(_, word)| word.to_ascii_lowercase())
+    // Whole words: a part of a path or of a name says nothing.
+    let words = lead.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+    words.map(str::to_ascii_lowercase).any(|word| SPEECH.contains(&word.as_str()))
 }
 
 fn says_error(text: &str) -> bool {

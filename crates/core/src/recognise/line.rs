@@ -118,8 +118,9 @@ impl Role {
         if first == b'T' && text.starts_with("Traceback (most recent call last)") {
             return Self::Traceback;
         }
-        let drawn = || ["│", "╭", "╰", "└", "├", "|", "❱"].iter().any(|mark| text.starts_with(mark));
-        if first == b' ' || first == b'\t' || drawn() || text.starts_with("> File ") {
+        // Box-drawing characters are the only ones beyond ASCII that stack traces begin with.
+        let drawn = first == b'|' || (first == 0xe2 && text.starts_with(['│', '╭', '╰', '└', '├', '❱']));
+        if first == b' ' || first == b'\t' || drawn || text.starts_with("> File ") {
             // Group tracebacks are drawn with bars, and hold whole tracebacks.
             return if trimmed.starts_with("Caused by: ") || trimmed.starts_with("---> ") {
                 Self::Cause

@@ -23,8 +23,6 @@ pub(super) const DECIDING: &[&str] = &[
     "ModelTimeoutException",
     "ModelNotReadyException",
     "ValidationException",
-    "AccessDeniedException",
-    "ResourceNotFoundException",
     "throttlingException",
     "serviceUnavailableException",
     "internalServerException",
@@ -33,15 +31,9 @@ pub(super) const DECIDING: &[&str] = &[
     "validationException",
     // Bedrock's messages, where an application logs nothing else
     "before trying again",
-    "your request again",
-    "Retry your request",
-    "Model is not ready",
-    "processing the model",
     // wrappers
     "Error code",
-    "Client error",
-    "Server error",
-    "Server Error",
+    "for url",
     "BedrockException",
     "BedrockRuntime",
     "Bedrock Runtime",
@@ -52,6 +44,7 @@ pub(super) const DECIDING: &[&str] = &[
     "ECONNREFUSED",
     "socket hang up",
     "Error: aborted",
+    "TypeError: terminated",
     "was closed",
     "connection closed",
     "closed connection",
@@ -59,26 +52,53 @@ pub(super) const DECIDING: &[&str] = &[
     "Server disconnected",
     "Connection error",
     "Connection broken",
-    "Could not connect",
+    "endpoint URL",
     "Connection refused",
     "HTTP request",
     "dispatch failure",
     "EOF",
     "http2 request",
     // streams
-    "hecksum",
+    "checksum",
+    "Checksum",
     "not completed",
     "ended prematurely",
     "Truncated event",
     "unexpected end",
-    "undecoded bytes",
     "response stream",
     // time
     "timed out",
-    "Read timeout",
-    "TimeoutError",
+    "Timeout on",
     "requestTimeout",
     "deadline exceeded",
+    "specified timeout",
+];
+
+/// What decides too, but for which CloudWatch's pattern has no room: refusals of a caller's making, which are never
+/// billed, and messages that SDKs print beside a phrase of [`DECIDING`].
+const DECIDING_UNFILTERED: &[&str] = &[
+    "AccessDeniedException",
+    "ResourceNotFoundException",
+    "Model is not ready",
+    "processing the model",
+    "Retry your request",
+    "your request again",
+    "access to the model",
+    "Malformed input",
+    "Client error",
+    "Server error",
+    "Server Error",
+    "undecoded bytes",
+    "TimeoutError",
+    "ETIMEDOUT",
+    "EPIPE",
+    "ENOTFOUND",
+    "other side closed",
+    "fetch failed",
+    "UND_ERR_",
+    "remature",
+    "Broken pipe",
+    "broken pipe",
 ];
 
 /// A line with one of these opens a frame, or tells of a call under way, and decides nothing by itself.
@@ -93,23 +113,101 @@ pub(super) const CONTEXT: &[&str] = &[
     "1.1 200 OK",
 ];
 
-static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| build(DECIDING.iter().chain(CONTEXT)));
+/// What lines with those phrases have in them, in few and rare letters: a vectorised search takes some thirty pieces of
+/// four bytes and more at memory speed, and not the phrases themselves. What it finds is looked at with [`PHRASES`].
+const PIECES: &[&str] = &[
+    "xception",
+    "rror",
+    "onnect",
+    "imeout",
+    "imed out",
+    "deadline ex",
+    "ECONN",
+    "EPIPE",
+    "ENOTFOUND",
+    "ETIMEDOUT",
+    "UND_ERR_",
+    "hang up",
+    "roken pipe",
+    " EOF",
+    "hecksum",
+    "remature",
+    "Truncated ev",
+    "ncomplete B",
+    "trying again",
+    "your request",
+    "is not ready",
+    "access to the m",
+    "Malformed in",
+    "(Service",
+    "edrockRuntime",
+    "edrock Runtime:",
+    "execute HTTP",
+    "Traceback",
+    "etrying",
+    "Retry needed",
+    "Max attempts",
+    "Sending http",
+    "Making request for",
+    "Response headers",
+    "1 200 OK",
+];
 
-fn build<'a>(phrases: impl Iterator<Item = &'a &'a str>) -> Option<AhoCorasick> {
+static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).kind(Some(AhoCorasickKind::DFA)).build(PIECES).ok()
+});
+
+static PHRASES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let phrases = DECIDING.iter().chain(DECIDING_UNFILTERED).chain(CONTEXT);
     AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).kind(Some(AhoCorasickKind::DFA)).build(phrases).ok()
+});
+
+/// Where in `bytes` the next line worth a look has something.
+pub(super) fn find(bytes: &[u8]) -> Option<usize> {
+    SEARCH.as_ref()?.find(bytes).map(|found| found.start())
 }
 
-/// The first phrase in `bytes`: where it starts, and whether it can decide a failure.
-pub(super) fn find(bytes: &[u8]) -> Option<(usize, bool)> {
-    let found = SEARCH.as_ref()?.find(bytes)?;
-    Some((found.start(), found.pattern().as_usize() < DECIDING.len()))
+/// What a line holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hit {
+    /// Nothing of interest.
+    Nothing,
+    /// Something that opens a frame or tells of a call under way.
+    Context,
+    /// Something that can decide a failure.
+    Deciding,
 }
 
-/// Whether `text` holds a phrase that can decide a failure.
-pub(super) fn decides(text: &str) -> bool {
-    SEARCH
-        .as_ref()
-        .is_some_and(|search| search.find_iter(text).any(|found| found.pattern().as_usize() < DECIDING.len()))
+/// What the phrases in `text` can do.
+pub(super) fn hit(text: &str) -> Hit {
+    let Some(phrases) = PHRASES.as_ref() else { return Hit::Nothing };
+    if find(text.as_bytes()).is_none() {
+        return Hit::Nothing;
+    }
+    let mut hit = Hit::Nothing;
+    for found in phrases.find_iter(text) {
+        if found.pattern().as_usize() < DECIDING.len() + DECIDING_UNFILTERED.len() {
+            return Hit::Deciding;
+        }
+        hit = Hit::Context;
+    }
+    hit
+}
+
+static FILTERED: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(DECIDING).ok());
+
+/// Whether CloudWatch's pattern would let `text` pass.
+pub(super) fn passes_filter(text: &str) -> bool {
+    FILTERED.as_ref().is_some_and(|search| search.is_match(text))
+}
+
+static TRACEBACK: LazyLock<memchr::memmem::Finder<'static>> =
+    LazyLock::new(|| memchr::memmem::Finder::new("Traceback (most recent call last)"));
+
+/// Whether a Python traceback begins on this line.
+pub(super) fn has_traceback(text: &str) -> bool {
+    TRACEBACK.find(text.as_bytes()).is_some()
 }
 
 static FILTER: LazyLock<String> = LazyLock::new(|| {
@@ -131,8 +229,8 @@ static FILTER: LazyLock<String> = LazyLock::new(|| {
     pattern
 });
 
-/// The CloudWatch filter pattern (`?term ?"two words" …`, at most 1,024 characters) that every event with a line that
-/// decides a failure matches.
+/// The CloudWatch filter pattern (`?term ?"two words" …`, at most 1,024 characters) that the event with the deciding
+/// line of every failure matches; except for refusals of a caller's making and for messages without their names.
 pub fn filter_pattern() -> &'static str {
     &FILTER
 }
@@ -141,7 +239,7 @@ pub fn filter_pattern() -> &'static str {
 /// delivered as one event a line): what lies around it in its stream must be read too.
 pub fn needs_context(message: &[u8]) -> bool {
     let text = String::from_utf8_lossy(message);
-    if !decides(&text) {
+    if hit(&text) != Hit::Deciding {
         return false;
     }
     let first = text.split(['\n', '\r']).next().unwrap_or_default();

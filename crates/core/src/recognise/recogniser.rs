@@ -42,7 +42,9 @@ impl Recogniser {
         let assume = self.settings.assume_bedrock;
         let origin = Origin { event: event.event_id.into(), at: event.at };
         let stream = self.stream(event.stream, out);
-        stream.source.read(event.message, &origin, &mut Sink { assume, stream: &stream.name, out });
+        // An event is a line, even if nothing is on it.
+        let message = if event.message.is_empty() { b"\n" } else { event.message };
+        stream.source.read(message, &origin, &mut Sink { assume, stream: &stream.name, out });
     }
 
     /// Reads a piece of a stream that is cut anywhere, also inside a line.

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::{
-    assembler::{Assembler, Hit, Sink},
+    assembler::{Assembler, Sink},
     envelope::{self, Body, Opened},
     frame::Line,
     line::Role,
-    literals,
+    literals::{self, Hit},
 };
 use crate::model::Time;
 
@@ -57,7 +57,7 @@ impl Source {
         let mut counted = 0;
         while at < bytes.len() {
             if !self.open {
-                let Some((start, _)) = next_hit(bytes, at) else { break };
+                let Some(start) = next_hit(bytes, at) else { break };
                 at = start;
             }
             self.lines += count(memchr_iter(b'\n', &bytes[counted..at]).count());
@@ -136,7 +136,7 @@ impl Source {
                     number,
                     stamped,
                 };
-                let hit = hit(&record.text);
+                let hit = literals::hit(&record.text);
                 self.subs[index].1.record(line, record, hit, sink);
                 return;
             }
@@ -154,7 +154,7 @@ impl Source {
         let above_kept = &self.above;
         let lines = self.lines;
         for part in text.split('\n') {
-            let hit = hit(part);
+            let hit = literals::hit(part);
             let line = Line {
                 text: part.to_owned(),
                 role: Role::of(part),
@@ -164,13 +164,16 @@ impl Source {
                 number,
                 stamped,
             };
-            let above = || above(above_kept, bytes, start, lines, origin, &sub);
+            let above = above(above_kept, bytes, start, lines, origin, &sub);
             self.subs[index].1.line(line, hit, above, sink);
         }
     }
 
     /// The assembler of a sub-stream, made if there is none.
     fn sub(&mut self, name: &str, sink: &mut Sink<'_>) -> usize {
+        if name.is_empty() && self.subs.first().is_some_and(|(first, _)| first.is_empty()) {
+            return 0;
+        }
         if let Some(index) = self.subs.iter().position(|(known, _)| known == name) {
             return index;
         }
@@ -214,73 +217,56 @@ impl Source {
 }
 
 /// The start of the line of the next hit at or after `at`, passing over what lies beyond the readable part of a line.
-fn next_hit(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
+fn next_hit(bytes: &[u8], at: usize) -> Option<usize> {
     let mut from = at;
     loop {
-        let (offset, decides) = literals::find(&bytes[from..])?;
-        let hit = from + offset;
+        let hit = from + literals::find(&bytes[from..])?;
         let start = memrchr(b'\n', &bytes[at..hit]).map_or(at, |newline| at + newline + 1);
         if hit - start < MOST_LINE {
-            return Some((start, decides));
+            return Some(start);
         }
         from = memchr(b'\n', &bytes[hit..]).map(|newline| hit + newline + 1)?;
     }
 }
 
-fn hit(text: &str) -> Hit {
-    if literals::decides(text) {
-        Hit::Deciding
-    } else if literals::find(text.as_bytes()).is_some() {
-        Hit::Context
-    } else {
-        Hit::Nothing
-    }
-}
-
-/// The lines above `start`, of this sub-stream, nearest last.
-fn above(kept: &[Above], bytes: &[u8], start: usize, lines: u64, origin: &Origin, sub: &str) -> Vec<Line> {
-    let mut raws: Vec<(&[u8], &Origin, u64)> = Vec::with_capacity(ABOVE);
-    let (mut end, mut number) = (start, lines);
-    while end > 0 && raws.len() < ABOVE {
-        let line_end = end - 1;
+/// The lines above `start` that are of this sub-stream, nearest first.
+fn above<'a>(
+    kept: &'a [Above],
+    bytes: &'a [u8],
+    start: usize,
+    lines: u64,
+    origin: &'a Origin,
+    sub: &'a str,
+) -> impl Iterator<Item = Line> + 'a {
+    let mut end = start;
+    let mut number = lines + 1;
+    let here = std::iter::from_fn(move || {
+        let line_end = end.checked_sub(1)?;
         let line_start = memrchr(b'\n', &bytes[..line_end]).map_or(0, |at| at + 1);
-        raws.push((&bytes[line_start..line_end.min(line_start + MOST_ABOVE)], origin, number));
         end = line_start;
         number = number.saturating_sub(1);
-    }
-    for above in kept.iter().rev() {
-        if raws.len() == ABOVE {
-            break;
-        }
-        raws.push((&above.raw, &above.origin, above.number));
-    }
-    raws.reverse();
-    let mut above = Vec::with_capacity(raws.len());
-    for (raw, origin, number) in raws {
+        Some((&bytes[line_start..line_end.min(line_start + MOST_ABOVE)], origin, number))
+    });
+    let before = kept.iter().rev().map(|above| (above.raw.as_slice(), &above.origin, above.number));
+    let raws = here.chain(before).take(ABOVE);
+    let opened = raws.map(|(raw, origin, number)| {
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-        let opened = envelope::open(&String::from_utf8_lossy(raw));
-        if opened.sub != sub {
-            continue;
-        }
-        let at = origin.at.or(opened.at);
-        match opened.body {
-            Body::Text(text) => {
-                let role = Role::of(&text);
-                above.push(Line {
-                    text,
-                    role,
-                    decides: false,
-                    at,
-                    event: origin.event.clone(),
-                    number,
-                    stamped: opened.stamped,
-                });
-            }
-            // A structured record is never the header of what is below it.
-            _ => above.clear(),
-        }
-    }
-    above
+        (envelope::open(&String::from_utf8_lossy(raw)), origin, number)
+    });
+    let ours = opened.filter(move |(opened, _, _)| opened.sub == sub);
+    // A structured record is never the header of what is below it.
+    ours.map_while(|(opened, origin, number)| match opened.body {
+        Body::Text(text) => Some(Line {
+            role: Role::of(&text),
+            text,
+            decides: false,
+            at: origin.at.or(opened.at),
+            event: origin.event.clone(),
+            number,
+            stamped: opened.stamped,
+        }),
+        _ => None,
+    })
 }
 
 fn count(lines: usize) -> u64 {
