@@ -1,6 +1,10 @@
 //! One cell's sources: its account found out, its clients made, its cursors read, its sources driven.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
 use faultline_core::model::{Cell, ModelKey, Time};
 use tokio::sync::{Mutex, mpsc};
@@ -197,24 +201,26 @@ impl CellTask {
     /// The applications, each with clients for where its logs are; those in the cell's own place share its limits.
     async fn applications(&self, around: &Surroundings) -> Vec<Arc<Application>> {
         let cell = self.config();
+        let own = (cell.access.role_arn.as_deref(), &*cell.region);
         let mut clients: BTreeMap<(Option<&str>, &str), RegionClients> = BTreeMap::new();
+        clients.insert(own, around.clients.clone());
         let mut applications = Vec::new();
         for application in &cell.applications {
             let region = application.region.as_deref().unwrap_or(&cell.region);
             let role = application.role_arn.as_deref().or(cell.access.role_arn.as_deref());
-            if !clients.contains_key(&(role, region)) {
-                let own = (cell.access.role_arn.as_deref(), &*cell.region);
-                let made = if (role, region) == own {
-                    around.clients.clone()
-                } else {
-                    let external_id = application.external_id.clone().or_else(|| cell.access.external_id.clone());
+            let clients = match clients.entry((role, region)) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(entry) => {
+                    // A role of the application's own has its own external id, or none.
+                    let external_id = match &application.role_arn {
+                        Some(_) => application.external_id.clone(),
+                        None => cell.access.external_id.clone(),
+                    };
                     let endpoint_url = cell.access.endpoint_url.clone();
                     let access = Access { role_arn: role.map(str::to_owned), external_id, endpoint_url };
-                    around.base.clients(&access, region).await
-                };
-                clients.insert((role, region), made);
-            }
-            let Some(clients) = clients.get(&(role, region)).cloned() else { continue };
+                    entry.insert(around.base.clients(&access, region).await).clone()
+                }
+            };
             applications.push(Arc::new(Application {
                 name: application.name.as_str().into(),
                 selector: application.group.clone(),

@@ -51,6 +51,8 @@ impl BaseConfig {
             .operation_timeout(Duration::from_secs(90))
             .build();
         let sdk = loader
+            // Every cell names its own: without one here, the environment would be searched for it.
+            .region(Region::from_static("us-east-1"))
             .http_client(http)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             .timeout_config(timeouts)

@@ -35,11 +35,11 @@ fn cell(entry: &Value<'_>, found: &mut Found) -> Option<Vec<CellConfig>> {
     let mut fields = entry.fields(found)?;
     let regions = match fields.take("regions", found) {
         Some(value) => {
-            let listed = value.list(found).unwrap_or_default();
-            if listed.is_empty() {
+            let listed = value.list(found);
+            if listed.as_ref().is_some_and(Vec::is_empty) {
                 value.error(found, "name at least one region");
             }
-            listed.iter().filter_map(|region| region.parsed(found, values::region)).collect()
+            listed.iter().flatten().filter_map(|region| region.parsed(found, values::region)).collect()
         }
         None => {
             entry.error(found, "`regions` is missing: the regions of this account to watch, such as [us-east-1]");

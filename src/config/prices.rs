@@ -85,9 +85,9 @@ mod tests {
                     - {model_id: c, input: 1, output: 1, inptu: 1}\n- {model_id: c, input: 1, output: 1}\n";
         let said = parse(text, "prices.yaml").unwrap_err().to_string();
         for expected in [
-            "prices.yaml:1:34: [0].output: expected a number of at least 0",
+            "prices.yaml:1:35: [0].output: -1 is less than 0",
             "prices.yaml:1:3: [0]: a price needs `model_id`, `input` and `output`",
-            "prices.yaml:2:47: [1].route: expected one of none, us",
+            "prices.yaml:2:45: [1].route: expected one of none, us",
             "prices.yaml:3:38: [2]: unknown key `inptu`: did you mean `input`?",
             "prices.yaml:4:3: [3]: c by route none has a row above already",
         ] {

@@ -136,8 +136,10 @@ impl<'a> Value<'a> {
             _ => None,
         };
         let amount = number.filter(|number| number.is_finite() && *number >= 0.0);
-        if amount.is_none() {
-            self.error(found, format!("expected a number of at least 0, found {}", self.kind()));
+        match (number, amount) {
+            (_, Some(_)) => {}
+            (Some(number), None) => self.error(found, format!("{number} is less than 0, or no amount")),
+            (None, None) => self.error(found, format!("expected a number of at least 0, found {}", self.kind())),
         }
         amount
     }

@@ -1,9 +1,11 @@
 //! The collector behind `/metrics`: renders the current snapshot, whole, at each scrape. No handle outlives one, so
 //! nothing can be forgotten to be removed.
 
+use std::collections::BTreeMap;
+
 use faultline_core::{
     correlate::{CellSummary, EstimateState, ScopeSummary},
-    model::{Evidence, MetricStats, Time},
+    model::{Evidence, Scope, Time},
 };
 use prometheus::{
     Registry, TextEncoder,
@@ -12,7 +14,7 @@ use prometheus::{
 };
 
 use super::{
-    Exporter,
+    Exporter, Published,
     families::Families,
     metrics::{self, MetricDef},
 };
@@ -55,10 +57,7 @@ impl Collector for Snapshot {
         for cell in &published.summaries {
             of_cell(&mut families, cell);
         }
-        for row in published.counters.iter() {
-            let labels: Vec<&str> = row.labels.iter().map(String::as_str).collect();
-            families.add(definition(row.counter), &labels, row.value);
-        }
+        of_ledger(&mut families, &published);
         let shared = &self.exporter.0;
         for status in shared.board.all() {
             of_source(&mut families, &status);
@@ -79,6 +78,41 @@ impl Collector for Snapshot {
     }
 }
 
+/// The counters; those that are the sum and the count of a summary go together.
+fn of_ledger(families: &mut Families, published: &Published) {
+    let mut sums: BTreeMap<(&'static str, &[String]), (f64, f64)> = BTreeMap::new();
+    for row in published.counters.iter() {
+        let def = definition(row.counter);
+        let labels: Vec<&str> = row.labels.iter().map(String::as_str).collect();
+        match row.counter {
+            Counter::LatencySum | Counter::TimeToFirstTokenSum => {
+                sums.entry((def.name, &row.labels)).or_default().0 = row.value;
+            }
+            Counter::LatencyCount | Counter::TimeToFirstTokenCount => {
+                sums.entry((def.name, &row.labels)).or_default().1 = row.value;
+            }
+            _ => families.add(def, &labels, row.value),
+        }
+    }
+    for scope in published.summaries.iter().flat_map(|cell| &cell.scopes) {
+        let place = place(&scope.scope);
+        let labels = place.map(str::to_owned);
+        for (def, newest) in
+            [(&metrics::LATENCY, scope.latency), (&metrics::TIME_TO_FIRST_TOKEN, scope.time_to_first_token)]
+        {
+            let so_far = sums.get(&(def.name, &labels[..])).copied();
+            if newest.is_some() || so_far.is_some() {
+                families.add_summary(def, &place, newest, so_far.unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// The labels of every scope.
+fn place(scope: &Scope) -> [&str; 4] {
+    [&scope.cell.account_id, &scope.cell.region, &scope.model.model_id, scope.model.route.as_str()]
+}
+
 fn of_cell(families: &mut Families, cell: &CellSummary) {
     let place = [&*cell.cell.account_id, &*cell.cell.region];
     let unpriced = cell.scopes.iter().filter(|scope| !scope.priced && !scope.scope.model.is_unknown()).count();
@@ -90,8 +124,7 @@ fn of_cell(families: &mut Families, cell: &CellSummary) {
 }
 
 fn of_scope(families: &mut Families, summary: &ScopeSummary) {
-    let scope = &summary.scope;
-    let place = [&*scope.cell.account_id, &*scope.cell.region, &*scope.model.model_id, scope.model.route.as_str()];
+    let place = place(&summary.scope);
     let mut add = |def, own: &str, value| families.add(def, &[&place[..], &[own]].concat(), value);
     let grades = [
         (Evidence::Confirmed, float(summary.confirmed.count), Some(summary.confirmed.cost_usd)),
@@ -108,16 +141,6 @@ fn of_scope(families: &mut Families, summary: &ScopeSummary) {
     add(&metrics::BILLED_FAILED_BOUND, "upper", summary.upper);
     for state in EstimateState::ALL {
         add(&metrics::ESTIMATE_STATE, state.as_str(), if state == summary.state { 1.0 } else { 0.0 });
-    }
-    for (def, stats) in
-        [(&metrics::LATENCY, summary.latency), (&metrics::TIME_TO_FIRST_TOKEN, summary.time_to_first_token)]
-    {
-        let MetricStats { p50, p90, p99, .. } = stats.unwrap_or_default();
-        for (quantile, value) in [("0.5", p50), ("0.9", p90), ("0.99", p99)] {
-            if let Some(value) = value {
-                add(def, quantile, value);
-            }
-        }
     }
     families.add(&metrics::CLIENT_FAILURES_PENDING, &place, float(summary.pending));
 }
@@ -152,6 +175,8 @@ pub(super) const fn definition(counter: Counter) -> &'static MetricDef {
         Counter::Tokens => &metrics::TOKENS_TOTAL,
         Counter::Cost => &metrics::COST_TOTAL,
         Counter::LogDeliveryFailures => &metrics::LOG_DELIVERY_FAILURES_TOTAL,
+        Counter::LatencySum | Counter::LatencyCount => &metrics::LATENCY,
+        Counter::TimeToFirstTokenSum | Counter::TimeToFirstTokenCount => &metrics::TIME_TO_FIRST_TOKEN,
     }
 }
 

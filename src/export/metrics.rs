@@ -7,6 +7,8 @@ pub enum Kind {
     Gauge,
     /// Only grows.
     Counter,
+    /// Percentiles of now, with a sum and a count that only grow.
+    Summary,
 }
 
 /// One metric.
@@ -65,10 +67,10 @@ metrics! {
         "CloudWatch's token counts.";
     COST_TOTAL: Counter "bedrock_cost_usd_total" ["account_id", "aws_region", "model_id", "route"]
         "US dollars for all tokens that CloudWatch counted, at the prices known.";
-    LATENCY: Gauge "bedrock_invocation_latency_seconds" ["account_id", "aws_region", "model_id", "route", "quantile"]
-        "Percentiles of CloudWatch's InvocationLatency in the newest minute read.";
-    TIME_TO_FIRST_TOKEN: Gauge "bedrock_time_to_first_token_seconds" ["account_id", "aws_region", "model_id", "route", "quantile"]
-        "Percentiles of CloudWatch's TimeToFirstToken in the newest minute read.";
+    LATENCY: Summary "bedrock_invocation_latency_seconds" ["account_id", "aws_region", "model_id", "route"]
+        "CloudWatch's InvocationLatency: percentiles of the newest minute read, and sum and count of all of them.";
+    TIME_TO_FIRST_TOKEN: Summary "bedrock_time_to_first_token_seconds" ["account_id", "aws_region", "model_id", "route"]
+        "CloudWatch's TimeToFirstToken: percentiles of the newest minute read, and sum and count of all of them.";
     LOG_DELIVERY_FAILURES_TOTAL: Counter "bedrock_log_delivery_failures_total" ["account_id", "aws_region"]
         "Model invocation log events that Bedrock could not deliver to CloudWatch Logs.";
     MONTHLY_BUDGET: Gauge "bedrock_monthly_budget_usd" []

@@ -47,7 +47,7 @@ pub(super) fn commit(ledger: &mut Ledger, change: &Change) -> Result<(), LedgerE
     }
     for point in &change.points {
         let grown = upsert_minute(&transaction, point)?;
-        if grown > 0.0 && point.minute >= ledger.counting_since {
+        if grown != Grown::default() && point.minute >= ledger.counting_since {
             count_minute(&mut growth, point, grown, &ledger.prices);
         }
     }
@@ -167,21 +167,29 @@ fn count_finding(growth: &mut Growth, finding: &Finding) {
     }
 }
 
-/// By how much the minute's sum has grown. CloudWatch revises upward: of two readings the larger stands.
-fn upsert_minute(transaction: &Transaction<'_>, point: &MetricPoint) -> Result<f64, LedgerError> {
+/// By how much a minute has grown.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Grown {
+    sum: f64,
+    samples: f64,
+}
+
+/// By how much the minute has grown. CloudWatch revises upward: of two readings the larger stands.
+fn upsert_minute(transaction: &Transaction<'_>, point: &MetricPoint) -> Result<Grown, LedgerError> {
     let model = point.model.as_ref();
     let (model_id, route) = model.map_or(("", ""), |model| (&*model.model_id, model.route.as_str()));
     let (cell, minute) = (&point.cell, point.minute.timestamp());
     let key = params![&*cell.account_id, &*cell.region, model_id, route, point.metric.as_str(), minute];
     let place = "account_id = ?1 AND region = ?2 AND model_id = ?3 AND route = ?4 AND metric = ?5 AND minute = ?6";
-    let known: Option<f64> = transaction
-        .prepare_cached(&format!("SELECT sum FROM minutes WHERE {place}"))?
-        .query_row(key, |row| row.get(0))
+    let known: Option<(f64, f64)> = transaction
+        .prepare_cached(&format!("SELECT sum, sample_count FROM minutes WHERE {place}"))?
+        .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let grown = point.stats.sum - known.unwrap_or(0.0);
-    if known.is_some() && grown <= 0.0 {
-        return Ok(0.0);
+    let (sum, samples) = known.unwrap_or_default();
+    if known.is_some() && (point.stats.sample_count, point.stats.sum) <= (samples, sum) {
+        return Ok(Grown::default());
     }
+    let grown = Grown { sum: (point.stats.sum - sum).max(0.0), samples: (point.stats.sample_count - samples).max(0.0) };
     transaction.prepare_cached("INSERT OR REPLACE INTO minutes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
         params![
             &*cell.account_id,
@@ -197,14 +205,23 @@ fn upsert_minute(transaction: &Transaction<'_>, point: &MetricPoint) -> Result<f
     Ok(grown)
 }
 
-fn count_minute(growth: &mut Growth, point: &MetricPoint, grown: f64, prices: &PriceTable) {
+fn count_minute(growth: &mut Growth, point: &MetricPoint, grown: Grown, prices: &PriceTable) {
     let Some(model) = &point.model else {
         if point.metric == Metric::ModelInvocationLogsCloudWatchDeliveryFailure {
-            growth.of_cell(Counter::LogDeliveryFailures, &point.cell, grown);
+            growth.of_cell(Counter::LogDeliveryFailures, &point.cell, grown.sum);
         }
         return;
     };
     let scope = Scope { cell: point.cell.clone(), model: model.clone() };
+    let mut summary = |sum, count| {
+        growth.of_scope(sum, &scope, &[], grown.sum);
+        growth.of_scope(count, &scope, &[], grown.samples);
+    };
+    match point.metric {
+        Metric::InvocationLatency => return summary(Counter::LatencySum, Counter::LatencyCount),
+        Metric::TimeToFirstToken => return summary(Counter::TimeToFirstTokenSum, Counter::TimeToFirstTokenCount),
+        _ => {}
+    }
     let [server, client, throttle] = ERROR_CLASSES;
     let (counter, own): (Counter, &[&str]) = match point.metric {
         Metric::Invocations => (Counter::Invocations, &[]),
@@ -217,7 +234,7 @@ fn count_minute(growth: &mut Growth, point: &MetricPoint, grown: f64, prices: &P
         Metric::CacheWriteInputTokens => (Counter::Tokens, &[TOKEN_KINDS[3]]),
         _ => return,
     };
-    growth.of_scope(counter, &scope, own, grown);
+    growth.of_scope(counter, &scope, own, grown.sum);
     let Some(price) = prices.lookup(model) else { return };
     let per_million = match point.metric {
         Metric::InputTokenCount => price.input,
@@ -226,5 +243,5 @@ fn count_minute(growth: &mut Growth, point: &MetricPoint, grown: f64, prices: &P
         Metric::CacheWriteInputTokens => price.cache_write.unwrap_or(price.input),
         _ => return,
     };
-    growth.of_scope(Counter::Cost, &scope, &[], grown * per_million / 1e6);
+    growth.of_scope(Counter::Cost, &scope, &[], grown.sum * per_million / 1e6);
 }

@@ -29,11 +29,15 @@ pub enum Counter {
     Tokens,
     Cost,
     LogDeliveryFailures,
+    LatencySum,
+    LatencyCount,
+    TimeToFirstTokenSum,
+    TimeToFirstTokenCount,
 }
 
 impl Counter {
     /// Every counter.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::BilledFailedInvocations,
         Self::BilledFailedTokens,
         Self::BilledFailedCost,
@@ -44,9 +48,13 @@ impl Counter {
         Self::Tokens,
         Self::Cost,
         Self::LogDeliveryFailures,
+        Self::LatencySum,
+        Self::LatencyCount,
+        Self::TimeToFirstTokenSum,
+        Self::TimeToFirstTokenCount,
     ];
 
-    /// The metric's name.
+    /// The metric's name; of the sum and the count of a summary, each apart.
     pub const fn name(self) -> &'static str {
         match self {
             Self::BilledFailedInvocations => "bedrock_billed_failed_invocations_total",
@@ -59,6 +67,10 @@ impl Counter {
             Self::Tokens => "bedrock_tokens_total",
             Self::Cost => "bedrock_cost_usd_total",
             Self::LogDeliveryFailures => "bedrock_log_delivery_failures_total",
+            Self::LatencySum => "bedrock_invocation_latency_seconds_sum",
+            Self::LatencyCount => "bedrock_invocation_latency_seconds_count",
+            Self::TimeToFirstTokenSum => "bedrock_time_to_first_token_seconds_sum",
+            Self::TimeToFirstTokenCount => "bedrock_time_to_first_token_seconds_count",
         }
     }
 }

@@ -51,7 +51,8 @@ pub struct LogRefJson {
 
 /// RFC 3339, to the millisecond where there are any.
 pub(crate) fn rfc3339(time: Time) -> String {
-    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    let form = if time.timestamp_subsec_millis() == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
+    time.to_rfc3339_opts(form, true)
 }
 
 impl From<&LogRef> for LogRefJson {

@@ -196,7 +196,8 @@ fn terms(tokens: &[Token]) -> Result<Pattern, Fault> {
         .push(token.text.clone());
     }
     // AWS documents that `?` is ignored beside other terms: a pattern that mixes them does not do what it says.
-    if !any.is_empty() && !(all.is_empty() && none.is_empty()) {
+    let others = !all.is_empty() || !none.is_empty();
+    if others && !any.is_empty() {
         return Err(invalid("?terms beside other terms"));
     }
     Ok(Pattern::Terms { all, any, none })

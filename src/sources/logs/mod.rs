@@ -91,6 +91,18 @@ impl LogsSource {
         errors
     }
 
+    /// Reads one group and sends what it said at once. Returns the time of the newest event.
+    async fn read_group(&self, group: &str, reader: &mut GroupReader, now: Time) -> Result<Option<Time>, PassError> {
+        let pass = reader.read(now).await.map_err(|error| {
+            warn!(cell = %self.context.cell, group, error = %error.detail, "log group not read");
+            CallError { detail: format!("{group}: {}", error.detail), ..error }
+        })?;
+        debug!(cell = %self.context.cell, group, failures = pass.observations.len(), "log group read");
+        self.send(pass.observations, group, pass.position).await?;
+        reader.sent(pass.position, pass.sent);
+        Ok(pass.newest_data)
+    }
+
     async fn send(&self, observations: Vec<Observation>, group: &str, position: Time) -> Result<(), Ended> {
         for observation in &observations {
             if let Observation::Failure(failure) = observation
@@ -114,28 +126,25 @@ impl Source for LogsSource {
         let now = self.context.clock.now();
         let mut readers = std::mem::take(&mut self.readers);
         // Side by side: the shared limiter of the account is what paces them, one slow group delays no other.
-        let passes = join_all(readers.values_mut().map(|reader| reader.read(now))).await;
+        let passes = join_all(readers.iter_mut().map(|(key, reader)| self.read_group(&key.1, reader, now))).await;
+        self.readers = readers;
         let mut newest_data = None;
         let mut readers_ok = 0_usize;
-        for ((key, mut reader), pass) in std::mem::take(&mut readers).into_iter().zip(passes) {
+        for pass in passes {
             match pass {
-                Ok(pass) => {
+                Ok(newest) => {
                     readers_ok += 1;
-                    newest_data = newest_data.max(pass.newest_data);
-                    debug!(cell = %self.context.cell, group = %key.1, failures = pass.observations.len(), "log group read");
-                    self.send(pass.observations, &key.1, pass.position).await?;
-                    reader.sent(pass.position, pass.sent);
+                    newest_data = newest_data.max(newest);
                 }
-                Err(error) => {
-                    warn!(cell = %self.context.cell, group = %key.1, error = %error.detail, "log group not read");
+                Err(PassError::Ended(ended)) => return Err(ended.into()),
+                Err(PassError::Call(error)) => {
                     // A group that is gone (or not there yet) is looked for again.
                     if error.state == SourceState::NothingDiscovered {
                         self.discovered = None;
                     }
-                    errors.push(CallError { detail: format!("{}: {}", key.1, error.detail), ..error });
+                    errors.push(error);
                 }
             }
-            self.readers.insert(key, reader);
         }
 
         let detail = errors.iter().map(|error| error.detail.as_str()).collect::<Vec<_>>().join("; ");

@@ -19,6 +19,8 @@ use crate::{
 
 /// Lines of one traceback are written within moments of each other, also by a process that is stalling.
 const CONTEXT: Duration = Duration::seconds(3);
+/// Hits this close together are read with one call: a call costs more than the lines between them.
+const READ_TOGETHER: Duration = Duration::seconds(30);
 /// A busy stream may write much around a hit; a traceback is within this many events of it.
 const CONTEXT_EVENTS: usize = 20_000;
 
@@ -71,7 +73,7 @@ impl GroupReader {
         let newest_data = events.iter().map(|event| event.at).max();
         let recognised =
             if pattern.is_some() { self.recognise_hits(events).await? } else { self.recognise_all(&events, now) };
-        let observations = recognised.into_iter().map(|failure| Observation::Failure(failure)).collect();
+        let observations = recognised.into_iter().map(Observation::Failure).collect();
         Ok(GroupPass { observations, newest_data, position: now.max(self.position), sent })
     }
 
@@ -150,13 +152,13 @@ impl GroupReader {
     }
 }
 
-/// Runs of hits (sorted by time) whose contexts overlap: they are read together, so that one traceback's hits stay
-/// one failure.
+/// Runs of hits (sorted by time) that are close together: they are read as one, so that one traceback's hits stay one
+/// failure.
 fn with_context(hits: &[Event]) -> Vec<std::ops::Range<usize>> {
     let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
     for (index, hit) in hits.iter().enumerate() {
         match runs.last_mut() {
-            Some(run) if hit.at - hits[run.end - 1].at <= CONTEXT => run.end = index + 1,
+            Some(run) if hit.at - hits[run.end - 1].at <= READ_TOGETHER => run.end = index + 1,
             _ => runs.push(index..index + 1),
         }
     }
@@ -200,14 +202,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hits_close_together_share_their_context_and_others_do_not() {
+    fn hits_close_together_are_read_together_and_others_are_not() {
         let hit = |millisecond: i64| Event {
             stream: "s".into(),
             event_id: millisecond.to_string().into(),
             at: Utc.timestamp_millis_opt(millisecond).single().unwrap_or_default(),
             message: String::new(),
         };
-        let hits: Vec<_> = [0, 2_000, 5_000, 8_001, 60_000].map(hit).into();
+        let hits: Vec<_> = [0, 2_000, 32_000, 62_001, 120_000].map(hit).into();
         assert_eq!(with_context(&hits), [0..3, 3..4, 4..5]);
         assert!(with_context(&[]).is_empty());
     }

@@ -112,6 +112,7 @@ impl Joins {
             self.findings.insert(id, finding.clone());
             findings.push(finding);
         }
+        findings.sort_by(|a, b| (a.occurred_at, &a.id).cmp(&(b.occurred_at, &b.id)));
         findings
     }
 

@@ -7,9 +7,12 @@ use crate::model::{Metric, MetricPoint, MetricStats, ModelKey, Time};
 /// One minute of one scope, by metric.
 pub(super) type MinuteOfScope = BTreeMap<Metric, MetricStats>;
 
+/// A reading, and whether it is final.
+type Reading = (MetricStats, bool);
+
 /// The latest reading of every minute of every scope.
 #[derive(Debug, Default)]
-pub(super) struct Minutes(BTreeMap<ModelKey, BTreeMap<Time, BTreeMap<Metric, (MetricStats, bool)>>>);
+pub(super) struct Minutes(BTreeMap<ModelKey, BTreeMap<Time, BTreeMap<Metric, Reading>>>);
 
 impl Minutes {
     /// Takes in a reading; true if it says something new. CloudWatch revises upward: of two readings of a minute the

@@ -84,10 +84,8 @@ impl Correlator {
         match observation {
             Observation::Failure(failure) if failure.cell == self.cell => self.joins.add_failure(failure),
             Observation::Record(record) if record.cell == self.cell => self.joins.add_record(record),
-            Observation::Metric(point) if point.cell == self.cell => {
-                if self.minutes.add(point) {
-                    self.estimated_at = None;
-                }
+            Observation::Metric(point) if point.cell == self.cell && self.minutes.add(point) => {
+                self.estimated_at = None;
             }
             // Successes narrow matching without ids, which comes later.
             _ => {}

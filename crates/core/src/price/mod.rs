@@ -49,11 +49,14 @@ impl PriceRow {
 #[derive(Debug, Clone, Default)]
 pub struct PriceTable(HashMap<(Arc<str>, Route), PriceRow>);
 
+/// Model, route, and dollars per million tokens: input, output, cache read, cache write.
+type BuiltinRow = (Arc<str>, Route, f64, f64, Option<f64>, Option<f64>);
+
 #[derive(Deserialize)]
 struct Builtin {
     source: Arc<str>,
     as_of: Arc<str>,
-    rows: Vec<(Arc<str>, Route, f64, f64, Option<f64>, Option<f64>)>,
+    rows: Vec<BuiltinRow>,
 }
 
 impl PriceTable {
@@ -91,7 +94,7 @@ impl PriceTable {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     #[test]
