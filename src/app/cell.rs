@@ -159,6 +159,9 @@ impl CellTask {
         if let Some(driver) = self.driver(around, SourceKind::Metrics, self.config.metrics.poll) {
             let cursor = self.cursors_of(around, SourceKind::Metrics).into_values().next();
             let (context, settle) = (context.clone(), self.config.metrics.settle);
+            driver
+                .status
+                .update(|status| status.settle_seconds = settle.to_std().ok().map(|settle| settle.as_secs_f64()));
             sources.spawn(driver.run(move || MetricsSource::new(context.clone(), settle, cursor)));
         }
         if let Some(driver) = self.driver(around, SourceKind::Logs, self.config.logs.poll) {

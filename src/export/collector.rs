@@ -80,6 +80,8 @@ impl Collector for Snapshot {
 
 /// The counters; those that are the sum and the count of a summary go together.
 fn of_ledger(families: &mut Families, published: &Published) {
+    let scopes = published.summaries.iter().flat_map(|cell| &cell.scopes);
+    let unpriced: Vec<[&str; 4]> = scopes.filter(|scope| !scope.priced).map(|scope| place(&scope.scope)).collect();
     let mut sums: BTreeMap<(&'static str, &[String]), (f64, f64)> = BTreeMap::new();
     for row in published.counters.iter() {
         let def = definition(row.counter);
@@ -91,6 +93,8 @@ fn of_ledger(families: &mut Families, published: &Published) {
             Counter::LatencyCount | Counter::TimeToFirstTokenCount => {
                 sums.entry((def.name, &row.labels)).or_default().1 = row.value;
             }
+            // A price that is not known is no price of $0.
+            Counter::BilledFailedCost | Counter::Cost if unpriced.iter().any(|place| labels.starts_with(place)) => {}
             _ => families.add(def, &labels, row.value),
         }
     }

@@ -1,8 +1,10 @@
 //! CloudWatch Logs: DescribeLogGroups, DescribeLogStreams, FilterLogEvents, GetLogEvents.
 
-use chrono::Duration;
+use std::time::Duration;
+
 use faultline_core::model::Time;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{AwsState, Caller, answer::Fault, pattern::Pattern};
 use crate::simulate::store::{StoredEvent, time};
@@ -67,11 +69,11 @@ fn describe_streams(state: &mut AwsState, caller: &Caller, input: &Value) -> Res
 
 fn filter_events(state: &mut AwsState, caller: &Caller, input: &Value, now: Time) -> Result<Value, Fault> {
     let calls = state.filter_calls.entry(caller.clone()).or_default();
-    calls.retain(|call| now - *call < Duration::seconds(1));
+    calls.retain(|call| call.elapsed() < Duration::from_secs(1));
     if calls.len() >= FILTER_CALLS_A_SECOND {
         return Err(Fault::new(400, "ThrottlingException", "Rate exceeded"));
     }
-    calls.push(now);
+    calls.push(Instant::now());
 
     let group = group_name(input, caller)?;
     let pattern = Pattern::parse(input["filterPattern"].as_str().unwrap_or_default())?;

@@ -25,8 +25,7 @@ use axum::{
     http::{HeaderMap, Uri},
     response::Response,
 };
-use faultline_core::model::Time;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::answer::{Fault, Protocol};
@@ -67,8 +66,9 @@ struct AwsState {
     faults: Faults,
     calls: BTreeMap<String, u64>,
     metrics_requested: u64,
-    /// When FilterLogEvents was called within the last second, by caller.
-    filter_calls: HashMap<Caller, Vec<Time>>,
+    /// When FilterLogEvents was called within the last second, by caller: in real time, which the calls take, also
+    /// where the account's own time stands still.
+    filter_calls: HashMap<Caller, Vec<Instant>>,
     /// Counts FilterLogEvents pages, to slip in an empty one now and then.
     filter_pages: u64,
 }

@@ -13,7 +13,10 @@ use faultline_core::model::{LogRef, Observation, Time};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use self::{parse::parse, wanted::Wanted};
+use self::{
+    parse::parse,
+    wanted::{Lookup, Wanted},
+};
 use super::{
     SourceContext,
     log_events::{Event, Group, Seen, filter},
@@ -101,16 +104,14 @@ impl InvocationsSource {
         Ok(events)
     }
 
-    /// The records of failures that were just seen, asked for by id.
-    async fn look_up(&mut self, now: Time) -> Result<Vec<Event>, PassError> {
+    /// The records of failures that were just seen, asked for by id. Changes nothing: what was asked counts as asked
+    /// once the answers were sent.
+    async fn look_up(&self, lookups: &[Lookup], now: Time) -> Result<Vec<Event>, PassError> {
         let mut events = Vec::new();
-        if pattern_needed(&self.settings) {
-            for lookup in self.wanted.due(now) {
-                let range = (lookup.from, now + Duration::seconds(1));
-                filter(&self.context.clients, &self.group, Some(&lookup.pattern), range, |page| events.extend(page))
-                    .await?;
-                self.wanted.asked(&lookup, now);
-            }
+        for lookup in lookups {
+            let range = (lookup.from, now + Duration::seconds(1));
+            filter(&self.context.clients, &self.group, Some(&lookup.pattern), range, |page| events.extend(page))
+                .await?;
         }
         Ok(events)
     }
@@ -123,16 +124,14 @@ impl InvocationsSource {
     }
 }
 
-const fn pattern_needed(settings: &Settings) -> bool {
-    settings.server_side_filter && matches!(settings.read, Read::Failures)
-}
-
 impl Source for InvocationsSource {
     async fn poll(&mut self) -> Result<Pass, PassError> {
         let now = self.context.clock.now();
         self.take_requests().await;
         let mut events = self.read_on(now).await?;
-        events.extend(self.look_up(now).await?);
+        let by_id = self.settings.server_side_filter && self.settings.read == Read::Failures;
+        let lookups = if by_id { self.wanted.due(now) } else { Vec::new() };
+        events.extend(self.look_up(&lookups, now).await?);
 
         let newest_data = events.iter().map(|event| event.at).max();
         let sent: Vec<_> = events.iter().map(|event| (Arc::clone(&event.event_id), event.at)).collect();
@@ -163,6 +162,9 @@ impl Source for InvocationsSource {
         let cursors = vec![(CursorKey { cell: cell.clone(), kind: SourceKind::Invocations, name }, position)];
         self.context.outlet.send(Batch { cell: Some(cell), observations, cursors, first_pass_over: false }).await?;
         self.position = position;
+        for lookup in &lookups {
+            self.wanted.asked(lookup, now);
+        }
         for (event_id, at) in sent {
             self.seen.remember(event_id, at);
         }
