@@ -10,7 +10,6 @@ use faultline::{
     config::InvocationsRead,
     simulate::fleet::RequestTruth,
 };
-use faultline_core::model::FailureKind;
 use serde_json::Value;
 use world::{ACCOUNT, OTHER_ACCOUNT, REGION, World};
 
@@ -19,18 +18,14 @@ fn by_id(findings: &Value) -> HashMap<String, Value> {
     findings.iter().map(|finding| (finding["request_id"].as_str().unwrap().to_owned(), finding.clone())).collect()
 }
 
-/// Failed calls within the window whose id the client printed and whose record shows tokens.
+/// Failed calls within the window whose log line names their id and whose record shows tokens.
 fn joinable(world: &World) -> Vec<RequestTruth> {
-    let prints_ids = ["chat-api", "agent-runner", "search-rerank", "billing-assistant", "night-desk"];
-    let answered = |request: &&RequestTruth| {
-        matches!(request.verdict.failure, Some(FailureKind::ServiceUnavailable | FailureKind::InternalError))
-    };
-    let last = |request: &&RequestTruth| request.call_failed && request.retry_of.is_none();
-    let requests = world.truth().into_iter();
     let within = world.now() - chrono::Duration::minutes(59);
+    let read_until = world.now() - chrono::Duration::seconds(20);
+    let requests = world.truth().into_iter();
     requests
-        .filter(|request| prints_ids.contains(&request.application) && request.start > within)
-        .filter(|request| answered(&request) && last(&request) && request.verdict.metered && !request.record_lost)
+        .filter(|request| request.started_at > within && request.logged_at.is_some_and(|at| at < read_until))
+        .filter(|request| request.id_in_text && request.metered && request.has_record)
         .collect()
 }
 
@@ -47,15 +42,15 @@ async fn every_failure_that_can_be_joined_is_found_and_nothing_that_did_not_happ
             let found = all().await;
             expected
                 .iter()
-                .all(|request| found.get(&request.request_id).is_some_and(|finding| !finding["client_log"].is_null()))
+                .all(|request| found.get(&*request.request_id).is_some_and(|finding| !finding["client_log"].is_null()))
         })
         .await;
 
     let truth: HashMap<String, RequestTruth> =
-        world.truth().into_iter().map(|request| (request.request_id.clone(), request)).collect();
+        world.truth().into_iter().map(|request| (request.request_id.to_string(), request)).collect();
     for (id, finding) in all().await {
         let request = &truth[&id];
-        assert!(request.verdict.failure.is_some() && request.verdict.metered, "{finding} but {request:?}");
+        assert!(request.billed_but_failed(), "{finding} but {request:?}");
         let tokens = request.tokens;
         assert_eq!(finding["input_tokens"], tokens.input, "{finding}");
         assert_eq!(finding["output_tokens"], tokens.output, "{finding}");
@@ -87,7 +82,7 @@ async fn reading_every_record_and_reading_those_of_failures_find_the_same() {
                 let found = by_id(&daemon.json("/api/v1/findings?limit=1000").await);
                 expected
                     .iter()
-                    .all(|request| found.get(&request.request_id).is_some_and(|f| !f["client_log"].is_null()))
+                    .all(|request| found.get(&*request.request_id).is_some_and(|f| !f["client_log"].is_null()))
             })
             .await;
         let mut ids: Vec<_> = by_id(&daemon.json("/api/v1/findings?limit=1000").await).into_keys().collect();

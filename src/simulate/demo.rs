@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    fleet::{Fleet, FleetPlan, INVOCATION_GROUP},
+    fleet::{ApplicationInfo, DEMO_PAST, Fleet, FleetPlan, INVOCATION_GROUP},
     server::{self, ACCESS_KEY, Aws},
 };
 use crate::{
@@ -48,7 +48,7 @@ pub async fn run(listen: SocketAddr, seed: u64) -> anyhow::Result<()> {
          page      http://{address}/\n  metrics   http://{address}/metrics\n  findings  http://{address}/api/v1/findings\n\n\
          Billed but failed invocations, as they are found (Ctrl-C ends the demo):\n",
         plan.applications.len(),
-        FleetPlan::PAST.num_hours(),
+        DEMO_PAST.num_hours(),
     ))?;
     let printing = tokio::spawn(print_findings(findings));
     app::stop_signal().await;
@@ -61,7 +61,7 @@ pub async fn run(listen: SocketAddr, seed: u64) -> anyhow::Result<()> {
 /// Starts the simulated account: its past at once, then on as time goes. Returns its endpoint.
 async fn start_aws(aws: &Arc<Aws>, plan: &FleetPlan, clock: Clock, stop: CancellationToken) -> anyhow::Result<String> {
     let (account, region) = (plan.account_id.clone(), plan.region.clone());
-    let mut fleet = Fleet::new(plan.clone(), clock.now() - FleetPlan::PAST);
+    let mut fleet = Fleet::new(plan.clone(), clock.now() - DEMO_PAST);
     let live_on = {
         let aws = Arc::clone(aws);
         move |fleet: &mut Fleet| {
@@ -88,11 +88,11 @@ async fn start_aws(aws: &Arc<Aws>, plan: &FleetPlan, clock: Clock, stop: Cancell
 
 /// The daemon's configuration for this account: impatient, because someone is watching.
 fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::path::PathBuf) -> Config {
-    let application = |application: &super::fleet::Application| ApplicationConfig {
-        name: application.name.to_owned(),
-        group: GroupSelector::Exact(application.log_group.to_owned()),
-        identity: Some(application.role_arn(&plan.account_id)),
-        model_id: Some(application.cloudwatch_model.to_owned()),
+    let application = |application: ApplicationInfo| ApplicationConfig {
+        name: application.name.to_string(),
+        group: GroupSelector::Exact(application.log_group.to_string()),
+        identity: Some(application.identity.to_string()),
+        model_id: Some(application.model_id.to_string()),
         assume_bedrock: true,
         region: None,
         role_arn: None,
@@ -102,10 +102,10 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
         listen,
         ledger,
         cells: vec![CellConfig {
-            account_id: Some(plan.account_id.clone()),
-            region: plan.region.clone(),
+            account_id: Some(plan.account_id.to_string()),
+            region: plan.region.to_string(),
             access: crate::aws::Access { endpoint_url: Some(endpoint.to_owned()), ..Default::default() },
-            applications: plan.applications.iter().map(application).collect(),
+            applications: plan.applications().into_iter().map(application).collect(),
             invocations: Some(InvocationsConfig {
                 group: INVOCATION_GROUP.to_owned(),
                 read: InvocationsRead::Failures,

@@ -22,7 +22,7 @@ use faultline::{
         MetricsConfig,
     },
     simulate::{
-        fleet::{Application, Client, Fleet, FleetPlan, INVOCATION_GROUP, RequestTruth},
+        fleet::{ApplicationInfo, Fleet, FleetPlan, INVOCATION_GROUP, RequestTruth},
         server::{self, ACCESS_KEY, Aws},
     },
     sources::logs::GroupSelector,
@@ -55,12 +55,12 @@ impl World {
         let noon = Utc.with_ymd_and_hms(2026, 5, 1, 12, 0, 0).unwrap();
         let time = Arc::new(AtomicI64::new(noon.timestamp_millis()));
         let mut plan = FleetPlan::demo(7, noon);
-        plan.applications.iter_mut().for_each(|application| application.calls_a_minute /= 3.0);
+        plan.applications.iter_mut().for_each(|application| application.calls_per_minute /= 2.0);
         let clock = clock(&time);
         let aws = Arc::new(Aws::new(clock, ACCOUNT));
         aws.add_role(ROLE, OTHER_ACCOUNT, Some("its-id"));
         aws.with_store(OTHER_ACCOUNT, REGION, |store| {
-            store.create_group("/ecs/chat-api");
+            store.create_group(&plan.applications()[0].log_group);
             store.create_group(INVOCATION_GROUP);
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -97,16 +97,15 @@ impl World {
 
     /// Failed calls since a time whose log line has had the time to arrive.
     pub fn client_failures_since(&self, since: DateTime<Utc>) -> f64 {
-        let seen_until = self.now() - chrono::Duration::seconds(6);
-        let failed = self.truth().into_iter().filter(|request| {
-            let last = request.call_failed && request.retry_of.is_none();
-            last && request.end >= since && request.end < seen_until
-        });
+        let seen_until = self.now() - chrono::Duration::seconds(10);
+        let logged = |from, until| {
+            let truth = self.truth();
+            let times = truth.iter().filter_map(|request| request.logged_at).filter(|at| (from..until).contains(at));
+            u32::try_from(times.count()).unwrap()
+        };
         // Lines of the last seconds would make the count depend on when it is looked at.
-        let count = failed.count();
-        let young = self.truth().iter().filter(|request| request.end >= seen_until && request.call_failed).count();
-        assert_eq!(young, 0, "advance to a quiet moment");
-        f64::from(u32::try_from(count).unwrap())
+        assert_eq!(logged(seen_until, self.now()), 0, "advance to a quiet moment");
+        f64::from(logged(since, seen_until))
     }
 
     /// A configuration that watches this account, with a ledger of its own.
@@ -116,7 +115,7 @@ impl World {
         Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ledger,
-            cells: vec![self.cell(ACCOUNT, Access::default(), &self.plan.applications)],
+            cells: vec![self.cell(ACCOUNT, Access::default(), self.plan.applications())],
             metrics: MetricsConfig { poll: Duration::from_millis(200), settle: chrono::Duration::minutes(5) },
             logs: LogsConfig {
                 poll: Duration::from_millis(200),
@@ -140,16 +139,16 @@ impl World {
         let mut config = self.config();
         let access =
             Access { role_arn: Some(ROLE.to_owned()), external_id: Some("its-id".to_owned()), endpoint_url: None };
-        config.cells.push(self.cell(OTHER_ACCOUNT, access, &self.plan.applications[..1]));
+        config.cells.push(self.cell(OTHER_ACCOUNT, access, self.plan.applications()[..1].to_vec()));
         config
     }
 
-    fn cell(&self, account: &str, access: Access, applications: &[Application]) -> CellConfig {
-        let application = |application: &Application| ApplicationConfig {
-            name: application.name.to_owned(),
-            group: GroupSelector::Exact(application.log_group.to_owned()),
+    fn cell(&self, account: &str, access: Access, applications: Vec<ApplicationInfo>) -> CellConfig {
+        let application = |application: ApplicationInfo| ApplicationConfig {
+            name: application.name.to_string(),
+            group: GroupSelector::Exact(application.log_group.to_string()),
             identity: None,
-            model_id: Some(application.cloudwatch_model.to_owned()),
+            model_id: Some(application.model_id.to_string()),
             assume_bedrock: true,
             region: None,
             role_arn: None,
@@ -159,7 +158,7 @@ impl World {
             account_id: Some(account.to_owned()),
             region: REGION.to_owned(),
             access: Access { endpoint_url: Some(self.endpoint.clone()), ..access },
-            applications: applications.iter().map(application).collect(),
+            applications: applications.into_iter().map(application).collect(),
             invocations: Some(InvocationsConfig {
                 group: INVOCATION_GROUP.to_owned(),
                 read: InvocationsRead::Failures,
@@ -183,11 +182,6 @@ impl World {
     pub async fn joined(&self, daemon: &Daemon) -> usize {
         let answer = daemon.json("/api/v1/findings?limit=1000").await;
         answer["findings"].as_array().unwrap().iter().filter(|finding| !finding["client_log"].is_null()).count()
-    }
-
-    /// Applications whose client prints request ids.
-    pub fn prints_ids(client: Client) -> bool {
-        matches!(client, Client::Node | Client::Rust | Client::Go | Client::Java | Client::JavaFramework)
     }
 }
 

@@ -1,72 +1,157 @@
-//! An application: who it is, how much it calls, and through which client.
+//! Who calls Bedrock: one application, how it calls and how it logs.
 
-use faultline_core::model::Operation;
+use std::sync::Arc;
 
-/// The client library, which decides what a failure looks like in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Client {
-    /// boto3, `logger.exception`: a traceback in one log event.
-    Boto3,
-    /// The same, one log event per line.
+use chrono::TimeDelta;
+use faultline_core::model::{ModelKey, Operation, Route};
+
+/// What the daemon is told of an application (and what its operator could tell).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The log group it writes to.
+    pub log_group: Arc<str>,
+    /// The IAM role it calls as, `arn:aws:iam::ACCOUNT:role/NAME`.
+    pub identity: Arc<str>,
+    /// The model it calls: a model id or an inference-profile id.
+    pub model_id: Arc<str>,
+}
+
+/// The client library an application calls through, which decides its log text and its retries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientLibrary {
+    /// boto3, standard logging; a traceback is one log event.
+    Boto3Plain,
+    /// boto3, standard logging; every line is a log event of its own, as AWS Lambda's `print` does it.
     Boto3Lines,
     /// boto3 with a JSON formatter.
     Boto3Json,
-    /// AWS SDK for JavaScript v3, logged by pino.
-    Node,
-    /// AWS SDK for Rust, logged by tracing with its error context.
-    Rust,
-    /// AWS SDK for Go v2, logged by the standard logger.
-    Go,
-    /// AWS SDK for Java v2.
-    Java,
-    /// A Java framework around it that puts a status of its own before the message.
-    JavaFramework,
+    /// AWS SDK for JavaScript v3 over HTTP/2, logging with pino.
+    NodePino,
+    /// AWS SDK for Rust, logging `DisplayErrorContext` through tracing.
+    RustContext,
+    /// AWS SDK for Go v2, logging with `log.Printf`.
+    GoLog,
+    /// AWS SDK for Java v2, logging with logback: the exception's class, then its text.
+    JavaLogback,
+    /// AWS SDK for Java v2 below a gateway that puts its own status before the SDK's text.
+    JavaGateway,
 }
 
-/// An application.
-#[derive(Debug, Clone)]
+impl ClientLibrary {
+    /// Whether its text names the request id of an answered failure.
+    pub const fn prints_request_id(self) -> bool {
+        !matches!(self, Self::Boto3Plain | Self::Boto3Lines | Self::Boto3Json)
+    }
+
+    /// Whether each line of a text is a log event of its own.
+    pub const fn splits_lines(self) -> bool {
+        matches!(self, Self::Boto3Lines)
+    }
+}
+
+/// Sizes of a token count: lognormal around the median, capped.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Size {
+    /// Half are smaller.
+    pub median: f64,
+    /// Standard deviation of the logarithm.
+    pub sd: f64,
+    /// None is larger.
+    pub max: f64,
+}
+
+/// How long the model takes: lognormal around `first + per_token * output tokens`, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Seconds to the first token.
+    pub first: f64,
+    /// Seconds per output token.
+    pub per_token: f64,
+    /// Standard deviation of the logarithm.
+    pub sd: f64,
+}
+
+/// A call repeated forever with the same prompt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HealthCheck {
+    /// Time between two.
+    pub every: TimeDelta,
+    /// Input tokens, always the same.
+    pub input: u64,
+    /// Output tokens, always the same.
+    pub output: u64,
+}
+
+/// An application of the fleet.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Application {
-    /// Its name, and that of its role.
-    pub name: &'static str,
-    /// The log group it writes to.
-    pub log_group: &'static str,
-    /// The model as it is called: an id or an ARN.
-    pub model_id: &'static str,
-    /// The model as CloudWatch calls it.
-    pub cloudwatch_model: &'static str,
+    /// Its name, and that of its IAM role.
+    pub name: Arc<str>,
+    /// Its log group.
+    pub log_group: Arc<str>,
+    /// Its log streams; a call's lines all go to one.
+    pub log_streams: Vec<Arc<str>>,
+    /// A model id or an inference-profile id.
+    pub model_id: Arc<str>,
+    /// Whether it passes the inference profile's ARN instead of its id.
+    pub calls_by_arn: bool,
     /// The operation it calls.
     pub operation: Operation,
-    /// Calls a minute, on average.
-    pub calls_a_minute: f64,
-    /// Input tokens: median and spread of a log-normal. A spread of 0 is one prompt, over and over.
-    pub input_tokens: (f64, f64),
-    /// Output tokens: median and spread of a log-normal.
-    pub output_tokens: (f64, f64),
-    /// Seconds after which it gives up waiting.
-    pub read_timeout: f64,
-    /// Attempts it makes of a call.
-    pub attempts: u32,
     /// What it calls through.
-    pub client: Client,
-    /// Whether part of the prompt comes from the cache.
-    pub caches: bool,
-    /// Whether it sends an id of its own along.
-    pub own_ids: bool,
+    pub library: ClientLibrary,
+    /// Calls per minute, on average over the day.
+    pub calls_per_minute: f64,
+    /// Input tokens of a prompt.
+    pub input: Size,
+    /// Output tokens of an answer.
+    pub output: Size,
+    /// Tokens of the cached prefix, for an application that caches prompts.
+    pub cached_prefix: Option<u64>,
+    /// How fast its model answers.
+    pub pace: Pace,
+    /// Seconds the client waits for a byte.
+    pub read_timeout: f64,
+    /// Attempts a call gets, the first included.
+    pub max_attempts: u32,
+    /// Whether its connections pass a NAT gateway, which forgets them after about 350 s of silence.
+    pub behind_nat: bool,
+    /// Whether it sends an id of its own as requestMetadata, and logs it.
+    pub sends_own_id: bool,
+    /// A health check beside its traffic.
+    pub health_check: Option<HealthCheck>,
+    /// Seconds its clock is ahead.
+    pub clock_skew: f64,
 }
 
 impl Application {
-    /// The role it calls as, as IAM names it.
-    pub fn role_arn(&self, account_id: &str) -> String {
-        format!("arn:aws:iam::{account_id}:role/{}", self.name)
+    /// What its operator would tell the daemon.
+    pub fn info(&self, account_id: &str) -> ApplicationInfo {
+        ApplicationInfo {
+            name: Arc::clone(&self.name),
+            log_group: Arc::clone(&self.log_group),
+            identity: format!("arn:aws:iam::{account_id}:role/{}", self.name).into(),
+            model_id: Arc::clone(&self.model_id),
+        }
     }
 
-    /// The same, as STS names its session.
-    pub(super) fn session_arn(&self, account_id: &str) -> String {
-        format!("arn:aws:sts::{account_id}:assumed-role/{}/i-0a1b2c3d4e5f", self.name)
+    /// The model as this application passes it, which is what the invocation log shows.
+    pub fn model_as_called(&self, account_id: &str, region: &str) -> Arc<str> {
+        if self.calls_by_arn {
+            format!("arn:aws:bedrock:{region}:{account_id}:inference-profile/{}", self.model_id).into()
+        } else {
+            Arc::clone(&self.model_id)
+        }
     }
 
-    /// The log stream of one of its two processes.
-    pub(super) fn stream(&self, process: u32) -> String {
-        format!("{}/{}/{process}", self.name, "task")
+    /// Whether its calls are routed across regions.
+    pub fn is_routed(&self) -> bool {
+        ModelKey::parse(&self.model_id).route != Route::None
+    }
+
+    /// Calls a minute, health checks included.
+    pub fn load(&self) -> f64 {
+        self.calls_per_minute + self.health_check.map_or(0.0, |check| 60.0 / check.every.as_seconds_f64().max(1.0))
     }
 }

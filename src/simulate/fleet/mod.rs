@@ -1,90 +1,170 @@
-//! A fleet of applications on Bedrock, and what each side sees of their calls.
+//! One AWS account with a fleet of applications on Bedrock, as a pure function of a seed and of time.
 //!
-//! Pure and deterministic from a seed: time goes in, emissions come out, and the truth about every request is kept.
-//! Whole minutes are made at once, each from its own stream of random numbers, so that it does not matter in which
-//! steps time is advanced.
+//! [`FleetPlan`] says who calls and what goes wrong, [`Fleet::advance`] plays it and turns it into [`Emission`]s,
+//! and [`Fleet::truth`] keeps what really happened. A call is played by `request`, told by `texts`, recorded by
+//! `record`, measured by `metrics` and given its delays by `emit`.
+//!
+//! A minute is always played whole, from random streams of its own, and its calls are held back until time reaches
+//! them: how time is cut into calls of `advance` changes nothing.
 
 mod application;
-mod aws_view;
+mod chance;
+mod demo;
+mod emit;
 mod incident;
+mod metrics;
 mod plan;
+mod record;
 mod request;
 mod texts;
 mod truth;
 
-use chrono::{Duration, DurationRound};
-use faultline_core::model::Time;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
 
-pub use self::{
-    application::{Application, Client},
-    incident::{Incident, Mechanism, Recurring},
-    plan::{FleetPlan, INVOCATION_GROUP, INVOCATION_STREAM},
-    truth::{RequestTruth, Verdict},
+use chrono::{DateTime, TimeDelta};
+use faultline_core::model::Time;
+use rand::RngExt;
+
+use self::{
+    chance::{between, minute_of, number, poisson, stream_of, uuid},
+    emit::{Emitter, Names, Played},
+    request::{Call, Prompt, Stage},
 };
 use super::Emission;
 
-/// The fleet, as far as time has come.
+pub use self::{
+    application::{Application, ApplicationInfo, ClientLibrary, HealthCheck, Pace, Size},
+    demo::PAST as DEMO_PAST,
+    emit::{INVOCATION_GROUP, INVOCATION_STREAM},
+    incident::{Incident, Recurring, Strike, Trouble},
+    plan::{CountsInvocations, Delays, FleetPlan, Noise},
+    truth::RequestTruth,
+};
+
+/// The fleet, somewhere in time.
 #[derive(Debug)]
 pub struct Fleet {
     plan: FleetPlan,
-    /// The first minute that was not made yet.
+    /// By application, as in the plan.
+    names: Vec<Names>,
     position: Time,
-    /// Emissions of requests that start at or after the time asked for: held back.
-    ahead: Vec<(Time, Vec<Emission>, Vec<RequestTruth>)>,
+    /// The next minute to play.
+    next_minute: i64,
+    /// What was played but lies beyond the position, in order of time.
+    held: VecDeque<Played>,
     truth: Vec<RequestTruth>,
 }
 
 impl Fleet {
-    /// A fleet whose first request comes at or after `start`.
+    /// The fleet of this plan, before its first call at or after `start`.
     pub fn new(plan: FleetPlan, start: Time) -> Self {
-        let position = start.duration_trunc(Duration::minutes(1)).unwrap_or(start);
-        Self { plan, position, ahead: Vec::new(), truth: Vec::new() }
+        let names = plan.applications.iter().map(|application| Names::of(&plan, application)).collect();
+        Self { plan, names, position: start, next_minute: minute_of(start), held: VecDeque::new(), truth: Vec::new() }
     }
 
-    /// All calls that start before `until` and were not emitted yet. What they emit may lie, and become visible, later.
+    /// The plan it follows.
+    pub const fn plan(&self) -> &FleetPlan {
+        &self.plan
+    }
+
+    /// All calls that start in [position, `until`), in order of their start, each with everything that comes of it:
+    /// its emissions may lie, and become visible, after `until`, and are in no order of time. Going back in time
+    /// emits nothing.
     pub fn advance(&mut self, until: Time, emit: &mut Vec<Emission>) {
-        while self.position < until {
-            self.make_minute(self.position);
-            self.position += Duration::minutes(1);
+        while start_of(self.next_minute) < until {
+            let mut minute = self.play(self.next_minute);
+            minute.retain(|played| played.started_at >= self.position);
+            self.held.extend(minute);
+            self.next_minute += 1;
         }
-        let mut ahead = Vec::new();
-        for (start, emissions, truth) in self.ahead.drain(..) {
-            if start < until {
-                emit.extend(emissions);
-                self.truth.extend(truth);
-            } else {
-                ahead.push((start, emissions, truth));
-            }
+        while let Some(played) = self.held.pop_front_if(|played| played.started_at < until) {
+            emit.extend(played.emissions);
+            self.truth.extend(played.truth);
         }
-        self.ahead = ahead;
+        self.position = self.position.max(until);
     }
 
-    /// Every attempt of every call so far, in the order of their calls' start.
+    /// Every attempt of the calls emitted so far, call by call in order of their start.
     pub fn truth(&self) -> &[RequestTruth] {
         &self.truth
     }
 
-    fn make_minute(&mut self, minute: Time) {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.plan.seed);
-        rng.set_stream(minute.timestamp().unsigned_abs());
-        let mut calls: Vec<_> = self
-            .plan
-            .applications
+    /// All calls that start in a minute, in order of their start.
+    fn play(&self, minute: i64) -> Vec<Played> {
+        let applications = &self.plan.applications;
+        let mut streams: Vec<_> = (0..applications.len()).map(|i| stream_of(self.plan.seed, minute, i)).collect();
+        let arrivals: Vec<Vec<(Time, Prompt)>> = applications
             .iter()
-            .flat_map(|application| {
-                request::starts(application, minute, &mut rng).into_iter().map(move |at| (at, application))
-            })
+            .zip(&mut streams)
+            .map(|(application, rng)| arrivals(application, minute, rng))
             .collect();
-        calls.sort_by_key(|(at, application)| (*at, application.name));
-        for (at, application) in calls {
-            let mut emissions = Vec::new();
-            let mut truth = Vec::new();
-            request::call(&self.plan, application, at, &mut rng, &mut emissions, &mut truth);
-            self.ahead.push((at, emissions, truth));
+        let mut calls = Vec::new();
+        for (index, application) in applications.iter().enumerate() {
+            let (Some(rng), Some(names)) = (streams.get_mut(index), self.names.get(index)) else { continue };
+            let stage = Stage {
+                application,
+                noise: &self.plan.noise,
+                slowdown: self.slowdown(application, &arrivals),
+                weather: |at| incident::weather(&self.plan.incidents, self.plan.recurring.as_ref(), application, at),
+            };
+            let emitter = Emitter { plan: &self.plan, application, names };
+            for &(started_at, prompt) in arrivals.get(index).into_iter().flatten() {
+                let call = Call {
+                    application: index,
+                    started_at,
+                    log_stream: rng.random_range(0..application.log_streams.len().max(1)),
+                    own_id: application.sends_own_id.then(|| uuid(rng)),
+                    attempts: stage.play(started_at, prompt, rng),
+                };
+                calls.push(emitter.played(&call, rng));
+            }
         }
+        calls.sort_by_key(|played| played.started_at);
+        calls
     }
+
+    /// How much slower a model is in a minute with more calls than usual, and faster with fewer.
+    fn slowdown(&self, application: &Application, arrivals: &[Vec<(Time, Prompt)>]) -> f64 {
+        let (mut came, mut usual) = (0, 0.0);
+        for (other, calls) in self.plan.applications.iter().zip(arrivals) {
+            if other.model_id == application.model_id {
+                came += calls.len();
+                usual += other.load();
+            }
+        }
+        // A few calls more or less say nothing where there are few.
+        let came = number(u64::try_from(came).unwrap_or(u64::MAX));
+        ((came + 10.0) / (usual + 10.0)).sqrt().clamp(0.8, 2.0)
+    }
+}
+
+/// When the calls of an application start in a minute, and with what prompts.
+fn arrivals(application: &Application, minute: i64, rng: &mut impl rand::Rng) -> Vec<(Time, Prompt)> {
+    let start = start_of(minute);
+    let expected = application.calls_per_minute * time_of_day(minute);
+    let mut arrivals: Vec<_> = (0..poisson(rng, expected))
+        .map(|_| (start + chance::seconds(between(rng, (0.0, 60.0)).min(59.999)), Prompt::draw(application, rng)))
+        .collect();
+    if let Some(check) = application.health_check {
+        let (from, every) = (start.timestamp(), check.every.num_seconds().max(1));
+        let first = from + (-from).rem_euclid(every);
+        let prompt = Prompt { input: check.input, output: number(check.output), output_sd: 0.0 };
+        let times = (0..).map(|n| first + n * every).take_while(|&at| at < from + 60);
+        arrivals.extend(times.map(|at| (start + TimeDelta::seconds(at - from), prompt)));
+    }
+    arrivals
+}
+
+/// Traffic swings by a fifth over the day, with its peak at 15:00 UTC.
+fn time_of_day(minute: i64) -> f64 {
+    let of_day = u64::try_from(minute.rem_euclid(1440)).unwrap_or_default();
+    let angle = (number(of_day) - 900.0) / 1440.0 * std::f64::consts::TAU;
+    1.0 + 0.2 * angle.cos()
+}
+
+/// When a minute begins, counted since 1970.
+fn start_of(minute: i64) -> Time {
+    DateTime::from_timestamp(minute.saturating_mul(60), 0).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]

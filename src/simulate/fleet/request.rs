@@ -1,179 +1,284 @@
-//! The life of one call: its attempts, how each ends, and what it leaves behind on either side.
+//! One call of one application, attempt by attempt: what the client lives through, and what AWS does meanwhile.
+//!
+//! The two differ, and that difference is what the product is about: a client that gave up, or was cut off, does not
+//! stop the model, and AWS meters the whole answer.
 
-use chrono::Duration;
-use faultline_core::model::{FailureKind, Time, Tokens};
-use rand::{Rng, RngExt};
-use rand_distr::{Distribution, LogNormal, Poisson};
+use std::sync::Arc;
 
-use super::{Application, FleetPlan, Mechanism, RequestTruth, Verdict, aws_view, texts};
-use crate::simulate::Emission;
+use faultline_core::model::{BedrockException, Cause, FailureKind, Time, Tokens};
+use rand::Rng;
 
-/// Calls fail this often without any incident.
-const BACKGROUND_SHARE: f64 = 0.001;
-/// An answer takes log-normally long around `BASE_SECONDS + SECONDS_A_TOKEN * output tokens`.
-const BASE_SECONDS: f64 = 0.9;
-const SECONDS_A_TOKEN: f64 = 0.012;
-const LATENCY_SPREAD: f64 = 0.2;
-/// How much longer a slow answer takes.
-const SLOW_FACTOR: f64 = 9.0;
-/// When a NAT gateway forgets an idle connection, and the longest wait before SDKs try again.
-const NAT_IDLE_SECONDS: f64 = 350.0;
-const LONGEST_BACKOFF_SECONDS: f64 = 20.0;
+use super::{
+    application::{Application, Size},
+    chance::{between, count, happens, lognormal, number, seconds, uuid},
+    incident::Weather,
+    plan::Noise,
+};
 
-/// When an application's calls of one minute start.
-pub(super) fn starts(application: &Application, minute: Time, rng: &mut impl Rng) -> Vec<Time> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a Poisson number is whole and not negative
-    let count = Poisson::new(application.calls_a_minute).map_or(0, |poisson| poisson.sample(rng) as u32);
-    (0..count).map(|_| minute + Duration::milliseconds(rng.random_range(0..60_000))).collect()
+/// NAT gateways forget a connection after this many seconds of silence, and reset it when it next speaks.
+const NAT_IDLE: (f64, f64) = (350.3, 351.0);
+/// No backoff of an SDK is longer, in seconds.
+const MAX_BACKOFF: f64 = 20.0;
+
+/// How an attempt fails for its client, as finely as log text tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// Bedrock answered with an error.
+    Answered(BedrockException),
+    /// Bedrock answered, began to stream, and then sent an exception frame.
+    FrameMidStream(BedrockException),
+    /// The connection was lost before the first byte of the answer.
+    ResetBeforeAnswer,
+    /// The connection was lost while the answer streamed in.
+    ResetMidStream,
+    /// The client waited longer than its read timeout for a byte.
+    ReadTimeout,
 }
 
-/// One attempt as both sides see it.
+impl Failure {
+    /// The kind the product knows it by.
+    pub(super) const fn kind(self) -> FailureKind {
+        match self {
+            Self::Answered(exception) => exception.kind(),
+            Self::FrameMidStream(_) => FailureKind::StreamError,
+            Self::ResetBeforeAnswer | Self::ResetMidStream => FailureKind::ConnectionReset,
+            Self::ReadTimeout => FailureKind::ReadTimeout,
+        }
+    }
+
+    /// Its cause, each mechanism having but one here.
+    const fn cause(self) -> Cause {
+        match self {
+            Self::Answered(BedrockException::ThrottlingException) => Cause::Throttling,
+            Self::Answered(BedrockException::ModelErrorException) => Cause::ModelError,
+            Self::Answered(_) | Self::FrameMidStream(_) => Cause::ServerCapacity,
+            Self::ResetBeforeAnswer | Self::ResetMidStream => Cause::Network,
+            Self::ReadTimeout => Cause::ClientTimeout,
+        }
+    }
+
+    /// Whether SDKs try again: not once a stream has begun, and not when the model itself failed.
+    const fn is_retried(self) -> bool {
+        !matches!(
+            self,
+            Self::ResetMidStream | Self::FrameMidStream(_) | Self::Answered(BedrockException::ModelErrorException)
+        )
+    }
+}
+
+/// One attempt: a request of its own to AWS, with a request id of its own.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Attempt {
-    pub request_id: String,
-    pub start: Time,
-    /// When the client knew; AWS may have gone on.
-    pub client_end: Time,
-    /// When AWS was done.
-    pub aws_end: Time,
-    pub first_token: Time,
-    pub tokens: Tokens,
-    pub verdict: Verdict,
-    pub own_id: Option<String>,
+    pub(super) request_id: Arc<str>,
+    pub(super) started_at: Time,
+    /// Seconds AWS worked on it.
+    pub(super) latency: f64,
+    /// Seconds to the first token.
+    pub(super) first_token: f64,
+    /// Seconds until the client had its answer or its failure.
+    pub(super) client_wait: f64,
+    /// What AWS would meter, and does if `metered`.
+    pub(super) tokens: Tokens,
+    pub(super) metered: bool,
+    pub(super) reached_aws: bool,
+    pub(super) failure: Option<Failure>,
+    pub(super) cause: Option<Cause>,
 }
 
-/// Makes the call that starts at `start`.
-pub(super) fn call(
-    plan: &FleetPlan,
-    application: &Application,
-    start: Time,
-    rng: &mut impl Rng,
-    emit: &mut Vec<Emission>,
-    truth: &mut Vec<RequestTruth>,
-) {
-    let tokens = tokens(application, rng);
-    let own_id = application.own_ids.then(|| format!("call-{:08x}", rng.random::<u32>()));
-    let mut attempts: Vec<Attempt> = Vec::new();
-    let mut at = start;
-    for number in 0..application.attempts.max(1) {
-        let attempt = attempt(plan, application, at, tokens, own_id.clone(), rng);
-        let failure = attempt.verdict.failure;
-        let end = attempt.client_end;
-        attempts.push(attempt);
-        if failure.is_none_or(|kind| !is_retried(kind)) {
-            break;
+impl Attempt {
+    /// The exception AWS itself counts for the request; a client that was cut off is a success to AWS.
+    pub(super) const fn exception(&self) -> Option<BedrockException> {
+        match self.failure {
+            Some(Failure::Answered(exception) | Failure::FrameMidStream(exception)) => Some(exception),
+            _ => None,
         }
-        // Full jitter over a doubling range, as the SDKs' standard mode waits.
-        let backoff = (rng.random::<f64>() * f64::from(1_u32 << number.min(10))).min(LONGEST_BACKOFF_SECONDS);
-        at = end + seconds(backoff);
     }
 
-    let failed = attempts.last().is_some_and(|attempt| attempt.verdict.failure.is_some());
-    let lost: Vec<bool> = attempts.iter().map(|_| rng.random_bool(plan.record_loss)).collect();
-    for (attempt, lost) in attempts.iter().zip(&lost) {
-        aws_view::emit(plan, application, attempt, *lost, rng, emit);
+    /// When AWS was done with it.
+    pub(super) fn ended_at(&self) -> Time {
+        self.started_at + seconds(self.latency)
     }
-    texts::emit(plan, application, &attempts, rng, emit);
-    let followers = attempts.iter().skip(1).map(|next| Some(next.request_id.clone())).chain([None]);
-    truth.extend(attempts.iter().zip(followers).zip(lost).map(|((attempt, retry_of), record_lost)| RequestTruth {
-        request_id: attempt.request_id.clone(),
-        application: application.name,
-        model_id: application.model_id,
-        start: attempt.start,
-        end: attempt.client_end,
-        tokens: attempt.tokens,
-        verdict: attempt.verdict,
-        call_failed: failed,
-        retry_of,
-        record_lost,
-    }));
-}
 
-fn attempt(
-    plan: &FleetPlan,
-    application: &Application,
-    start: Time,
-    tokens: Tokens,
-    own_id: Option<String>,
-    rng: &mut impl Rng,
-) -> Attempt {
-    let hit = plan.incidents_at(start, application.name).find(|incident| rng.random_bool(incident.share));
-    let mechanism = hit.map(|incident| incident.mechanism).or_else(|| {
-        let background = [Mechanism::Capacity, Mechanism::Reset, Mechanism::Internal];
-        rng.random_bool(BACKGROUND_SHARE).then(|| background[rng.random_range(0..background.len())])
-    });
-    #[allow(clippy::cast_precision_loss)] // token counts are far below 2^52
-    let mean = BASE_SECONDS + SECONDS_A_TOKEN * tokens.output as f64;
-    let slow = if mechanism == Some(Mechanism::Slow) { SLOW_FACTOR } else { 1.0 };
-    let latency = LogNormal::new(mean.ln(), LATENCY_SPREAD).map_or(mean, |law| law.sample(rng)) * slow;
-    let metered = rng.random_bool(plan.metered_share);
-    let streaming = application.operation.is_streaming();
-
-    // How it fails, the status AWS answers with, whether it is metered, and after how long the client and AWS are done.
-    let (failure, aws_error, metered, client, aws) = match mechanism {
-        Some(Mechanism::Capacity) => {
-            let queued = 0.5 + 4.0 * rng.random::<f64>();
-            (Some(FailureKind::ServiceUnavailable), Some(503), metered, queued, queued)
-        }
-        Some(Mechanism::Internal) => (Some(FailureKind::InternalError), Some(500), metered, latency, latency),
-        Some(Mechanism::Throttling) => (Some(FailureKind::Throttled), Some(429), false, 0.05, 0.05),
-        Some(Mechanism::ModelError) => (Some(FailureKind::ModelError), Some(424), false, latency, latency),
-        // AWS answers in full, and counts a success; nobody hears it.
-        Some(Mechanism::Reset) => {
-            let at = latency * (0.1 + 0.8 * rng.random::<f64>());
-            (Some(FailureKind::ConnectionReset), None, true, at, latency)
-        }
-        Some(Mechanism::NatIdle) => (Some(FailureKind::ConnectionReset), None, true, NAT_IDLE_SECONDS + 0.3, latency),
-        // A stream is only given up when its first token is late.
-        _ if latency > application.read_timeout && !streaming => {
-            (Some(FailureKind::ReadTimeout), None, true, application.read_timeout, latency)
-        }
-        _ => (None, None, true, latency, latency),
-    };
-    let cause = failure.map(|_| mechanism.unwrap_or(Mechanism::Slow).cause());
-    Attempt {
-        request_id: request_id(rng),
-        start,
-        client_end: start + seconds(client),
-        aws_end: start + seconds(aws),
-        first_token: start + seconds((latency * 0.15).max(0.2)),
-        tokens,
-        verdict: Verdict { failure, cause, aws_error, metered },
-        own_id,
+    /// When the client had its answer or its failure.
+    pub(super) fn left_at(&self) -> Time {
+        self.started_at + seconds(self.client_wait)
     }
 }
 
-/// What SDKs try again; a 424 is theirs to keep, and a stream that broke is its caller's.
-const fn is_retried(kind: FailureKind) -> bool {
-    !matches!(kind, FailureKind::ModelError)
+/// A call: its attempts in order, at least one.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Call {
+    /// Index of the application in the plan.
+    pub(super) application: usize,
+    pub(super) started_at: Time,
+    /// Index of the log stream it is told in.
+    pub(super) log_stream: usize,
+    pub(super) attempts: Vec<Attempt>,
+    /// The application's own id of the call.
+    pub(super) own_id: Option<String>,
 }
 
-fn tokens(application: &Application, rng: &mut impl Rng) -> Tokens {
-    let mut draw = |(median, spread): (f64, f64)| {
-        let drawn = LogNormal::new(median.ln(), spread).map_or(median, |law| law.sample(rng));
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive and small
-        let tokens = drawn.round().clamp(1.0, 100_000.0) as u64;
-        tokens
-    };
-    let (input, output) = (draw(application.input_tokens), draw(application.output_tokens));
-    let cache_read = if application.caches { input / 2 } else { 0 };
-    Tokens { input: input - cache_read, output, cache_read, cache_write: 0 }
+/// The prompt of a call, in numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Prompt {
+    pub(super) input: u64,
+    /// Output tokens of its answers, on average.
+    pub(super) output: f64,
+    /// Standard deviation of their logarithm: the same prompt is answered at about the same length.
+    pub(super) output_sd: f64,
 }
 
-fn request_id(rng: &mut impl Rng) -> String {
-    let (high, low) = (rng.random::<u64>(), rng.random::<u64>());
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        high & 0xfff,
-        0x8000 | (low >> 50),
-        low & 0xffff_ffff_ffff
-    )
+impl Prompt {
+    pub(super) fn draw(application: &Application, rng: &mut impl Rng) -> Self {
+        let output = number(size(application.output, rng));
+        Self { input: size(application.input, rng), output, output_sd: 0.1 }
+    }
 }
 
-/// Seconds, to the microsecond.
-pub(super) fn seconds(seconds: f64) -> Duration {
-    #[allow(clippy::cast_possible_truncation)] // minutes at most
-    let microseconds = (seconds * 1e6) as i64;
-    Duration::microseconds(microseconds)
+fn size(size: Size, rng: &mut impl Rng) -> u64 {
+    count(lognormal(rng, size.median, size.sd).min(size.max)).max(1)
 }
+
+/// What a call plays against.
+pub(super) struct Stage<'a, W> {
+    pub(super) application: &'a Application,
+    pub(super) noise: &'a Noise,
+    /// How much slower the model is than usual.
+    pub(super) slowdown: f64,
+    /// The weather at a moment.
+    pub(super) weather: W,
+}
+
+impl<W: Fn(Time) -> Weather> Stage<'_, W> {
+    /// All attempts of a call that starts at `at`.
+    pub(super) fn play(&self, at: Time, prompt: Prompt, rng: &mut impl Rng) -> Vec<Attempt> {
+        let mut attempts = Vec::with_capacity(1);
+        let mut started_at = at;
+        let mut backoff = 1.0_f64;
+        loop {
+            let attempt = self.attempt(started_at, prompt, rng);
+            let again = attempt.failure.is_some_and(Failure::is_retried);
+            started_at = attempt.left_at() + seconds(between(rng, (0.0, backoff.min(MAX_BACKOFF))));
+            attempts.push(attempt);
+            if !again || attempts.len() >= usize::try_from(self.application.max_attempts).unwrap_or(usize::MAX) {
+                return attempts;
+            }
+            backoff *= 2.0;
+        }
+    }
+
+    fn attempt(&self, started_at: Time, prompt: Prompt, rng: &mut impl Rng) -> Attempt {
+        let weather = (self.weather)(started_at);
+        let tokens = self.tokens(prompt, weather.length, rng);
+        let pace = self.application.pace;
+        let first_token = lognormal(rng, pace.first * self.slowdown, pace.sd);
+        let generating = lognormal(rng, pace.per_token * number(tokens.output) * self.slowdown, pace.sd);
+        let mut attempt = Attempt {
+            request_id: uuid(rng).into(),
+            started_at,
+            latency: first_token + generating,
+            first_token,
+            client_wait: first_token + generating,
+            tokens,
+            metered: true,
+            reached_aws: true,
+            failure: None,
+            cause: None,
+        };
+        if happens(rng, weather.network) {
+            self.cut_off(&mut attempt, rng);
+        } else if let Some(exception) = refusal(weather, rng) {
+            self.refuse(&mut attempt, exception, rng);
+        }
+        self.lose_patience(&mut attempt, rng);
+        attempt.cause = attempt.failure.map(Failure::cause);
+        attempt
+    }
+
+    fn tokens(&self, prompt: Prompt, length: f64, rng: &mut impl Rng) -> Tokens {
+        let drawn = lognormal(rng, prompt.output * length, prompt.output_sd);
+        let output = count(drawn.min(self.application.output.max)).max(1);
+        // A prefix stays in the cache for five minutes: most calls read it, a few write it anew.
+        let (cache_read, cache_write) = match self.application.cached_prefix {
+            Some(prefix) if happens(rng, 0.04) => (0, prefix),
+            Some(prefix) => (prefix, 0),
+            None => (0, 0),
+        };
+        Tokens { input: prompt.input, output, cache_read, cache_write }
+    }
+
+    /// The network loses the connection, somewhere between the request and the end of its answer.
+    fn cut_off(&self, attempt: &mut Attempt, rng: &mut impl Rng) {
+        let streams = self.application.operation.is_streaming();
+        if happens(rng, self.noise.resets_on_the_way_out) {
+            attempt.reached_aws = false;
+            attempt.metered = false;
+            attempt.client_wait = between(rng, (0.01, 1.0));
+            attempt.latency = attempt.client_wait;
+            attempt.failure = Some(Failure::ResetBeforeAnswer);
+        } else if streams && happens(rng, 0.7) {
+            attempt.client_wait = between(rng, (attempt.first_token, attempt.latency));
+            attempt.failure = Some(Failure::ResetMidStream);
+        } else {
+            let silence = if streams { attempt.first_token } else { attempt.latency };
+            attempt.client_wait = between(rng, (0.0, silence));
+            attempt.failure = Some(Failure::ResetBeforeAnswer);
+        }
+    }
+
+    /// AWS answers with an error, and may have metered the request all the same.
+    fn refuse(&self, attempt: &mut Attempt, exception: BedrockException, rng: &mut impl Rng) {
+        attempt.failure = Some(Failure::Answered(exception));
+        attempt.metered = match exception {
+            BedrockException::ServiceUnavailableException | BedrockException::InternalServerException => {
+                happens(rng, self.noise.metered_server_errors)
+            }
+            _ => false,
+        };
+        attempt.latency = if attempt.metered {
+            // The model had worked on it; no SDK here has lost its patience yet.
+            (attempt.latency * between(rng, (0.3, 1.0))).min(self.application.read_timeout * 0.9)
+        } else if exception == BedrockException::ThrottlingException {
+            between(rng, (0.02, 0.2))
+        } else {
+            // "Too many connections": the request waited in a queue first.
+            between(rng, (0.2, 3.0))
+        };
+        attempt.client_wait = attempt.latency;
+        attempt.first_token = attempt.first_token.min(attempt.latency);
+        let streams = self.application.operation.is_streaming();
+        if streams && attempt.metered && happens(rng, self.noise.metered_errors_mid_stream) {
+            attempt.failure = Some(Failure::FrameMidStream(exception));
+        }
+    }
+
+    /// The client, or the NAT gateway before it, gives up on an answer that takes too long to begin.
+    fn lose_patience(&self, attempt: &mut Attempt, rng: &mut impl Rng) {
+        let streams = self.application.operation.is_streaming();
+        let silence = if streams { attempt.first_token.min(attempt.client_wait) } else { attempt.client_wait };
+        if silence > self.application.read_timeout {
+            attempt.client_wait = self.application.read_timeout;
+            attempt.failure = Some(Failure::ReadTimeout);
+        }
+        if self.application.behind_nat && silence.min(self.application.read_timeout) > NAT_IDLE.1 {
+            attempt.client_wait = between(rng, NAT_IDLE);
+            attempt.failure = Some(Failure::ResetBeforeAnswer);
+        }
+    }
+}
+
+/// Whether AWS answers with an error, and with which.
+fn refusal(weather: Weather, rng: &mut impl Rng) -> Option<BedrockException> {
+    [
+        (weather.throttled, BedrockException::ThrottlingException),
+        (weather.unavailable, BedrockException::ServiceUnavailableException),
+        (weather.internal, BedrockException::InternalServerException),
+        (weather.model, BedrockException::ModelErrorException),
+    ]
+    .into_iter()
+    .find_map(|(odds, exception)| happens(rng, odds).then_some(exception))
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -1,41 +1,57 @@
-//! What really happened, which nothing that is tested may look at.
+//! What really happened, attempt by attempt: what no log and no metric tells in full.
+//!
+//! Only `faultline evaluate` and tests may read it.
 
-use faultline_core::model::{Cause, FailureKind, Time, Tokens};
+use std::sync::Arc;
 
-/// How one attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
-    /// How it failed for its client, if it did.
-    pub failure: Option<FailureKind>,
-    /// Why.
-    pub cause: Option<Cause>,
-    /// Whether AWS answered with an error.
-    pub aws_error: Option<u16>,
-    /// Whether its tokens were metered, and so billed.
-    pub metered: bool,
-}
+use faultline_core::model::{Cause, FailureKind, Operation, Time, Tokens};
 
-/// One attempt of one call.
+/// The truth about one attempt of one call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequestTruth {
-    /// Bedrock's request id.
-    pub request_id: String,
-    /// The application.
-    pub application: &'static str,
-    /// The model as it was called.
-    pub model_id: &'static str,
+    /// Bedrock's request id; an attempt that never reached AWS has one that nothing else names.
+    pub request_id: Arc<str>,
+    /// The application that called.
+    pub application: Arc<str>,
+    /// The model as called: a model id, an inference-profile id or an ARN.
+    pub model_id: Arc<str>,
+    /// The operation called.
+    pub operation: Operation,
     /// When the attempt began.
-    pub start: Time,
-    /// When its client knew how it ended.
-    pub end: Time,
-    /// What it used, metered or not.
+    pub started_at: Time,
+    /// When AWS was done with it; for an attempt that never arrived, when the client gave up.
+    pub ended_at: Time,
+    /// When the client had its answer, or its failure.
+    pub left_at: Time,
+    /// What AWS metered; nothing where it metered nothing.
     pub tokens: Tokens,
-    /// How it ended.
-    pub verdict: Verdict,
-    /// Whether the call failed as a whole: its last attempt did.
-    pub call_failed: bool,
-    /// The request id of the attempt that followed.
-    pub retry_of: Option<String>,
-    /// Whether its record was lost on the way to the invocation log.
-    pub record_lost: bool,
+    /// Whether AWS metered it: token samples, and tokens in its record.
+    pub metered: bool,
+    /// Whether the account pays for it.
+    pub billed: bool,
+    /// Whether the client did not get this attempt's answer in full, even if a later attempt got one.
+    pub failed: bool,
+    /// How this attempt failed for its client.
+    pub kind: Option<FailureKind>,
+    /// Why it failed.
+    pub cause: Option<Cause>,
+    /// The next attempt's request id, when this was an earlier attempt of a call: the sense of `Finding::retry_of`.
+    pub retry_of: Option<Arc<str>>,
+    /// Whether the request reached AWS.
+    pub reached_aws: bool,
+    /// The errorCode of the invocation record, where it has one.
+    pub error_code: Option<&'static str>,
+    /// Whether a record of it is (or will be) in the invocation log; false when it was lost on the way.
+    pub has_record: bool,
+    /// When the client's log tells of the failure; only a call's last attempt is ever logged.
+    pub logged_at: Option<Time>,
+    /// Whether that log text names the request id.
+    pub id_in_text: bool,
+}
+
+impl RequestTruth {
+    /// What the product looks for: paid for, and of no use to its client.
+    pub const fn billed_but_failed(&self) -> bool {
+        self.billed && self.failed
+    }
 }
