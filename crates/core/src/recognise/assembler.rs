@@ -46,7 +46,7 @@ impl Assembler {
     }
 
     /// Takes one line of text. `above` gives the lines above it, nearest last.
-    pub(super) fn line(&mut self, line: Line, hit: Hit, above: impl Iterator<Item = Line>, sink: &mut Sink<'_>) {
+    pub(super) fn line(&mut self, line: Line, above: impl Iterator<Item = Line>, sink: &mut Sink<'_>) {
         let mut line = line;
         if let Some(frame) = &mut self.frame {
             if line.role == Role::Record && frame.stamped {
@@ -60,10 +60,10 @@ impl Assembler {
             self.close(sink);
         }
         let traceback = literals::has_traceback(&line.text);
-        match hit {
+        match line.hit {
             Hit::Nothing => {}
             Hit::Context if !traceback => self.calls.note(&line.text),
-            Hit::Context | Hit::Deciding => {
+            Hit::Context | Hit::Deciding | Hit::Passing => {
                 // Headers of an answer name its exception and its request id.
                 if line.role == Role::Record {
                     self.calls.note(&line.text);
@@ -85,7 +85,7 @@ impl Assembler {
     }
 
     /// Takes a structured record.
-    pub(super) fn record(&mut self, line: Line, record: Flat, hit: Hit, sink: &mut Sink<'_>) {
+    pub(super) fn record(&mut self, line: Line, record: Flat, sink: &mut Sink<'_>) {
         if let Some(frame) = &mut self.frame {
             // A service's answer printed below the error that carries it.
             let body = record.leaves.len() <= 4
@@ -98,10 +98,10 @@ impl Assembler {
             }
             self.close(sink);
         }
-        match hit {
+        match line.hit {
             Hit::Nothing => {}
             Hit::Context => self.calls.note(&record.text),
-            Hit::Deciding => {
+            Hit::Deciding | Hit::Passing => {
                 self.framed = line.number;
                 self.finish(&Frame::record(line, record), sink);
             }

@@ -5,7 +5,7 @@ use super::{
     extract,
     frame::{Frame, Shape},
     line::{Level, Role},
-    literals,
+    literals::Hit,
     signals::{self, Found, Signal},
 };
 use crate::model::{BedrockException, FailureKind, FailureText};
@@ -208,7 +208,7 @@ fn is_name(text: &str, phrase: &Found) -> bool {
     let begins = !before.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '`' | '“'));
     begins && !matches!(after, Some(c) if c.is_ascii_alphanumeric() || matches!(c, '`' | '”')) && {
         // `ThrottlingException when …` is a sentence, unless something that introduces an error stands before it.
-        let sentence = text[phrase.end..].starts_with(|c: char| c == ' ' || c == ',')
+        let sentence = text[phrase.end..].starts_with([' ', ','])
             && !text[phrase.end..].starts_with(" {")
             && !text[phrase.end..].starts_with(" (");
         !sentence
@@ -220,8 +220,7 @@ fn is_name(text: &str, phrase: &Found) -> bool {
 /// A name alone, in a message that speaks of a stream.
 fn tells_of_stream(text: &str, names: &[(&Found, BedrockException)]) -> bool {
     names.iter().any(|(phrase, _)| {
-        let line = text[..phrase.start].rfind('\n').map_or(0, |at| at + 1);
-        let before = text[line..phrase.start].to_ascii_lowercase();
+        let before = extract::line_before(text, phrase.start).to_ascii_lowercase();
         super::line::words(&before).any(|(_, word)| matches!(word, "stream" | "streaming"))
     })
 }
@@ -268,8 +267,7 @@ impl Text {
         if !is_outcome(phrase.signal) {
             return true;
         }
-        let line = self.text[..phrase.start].rfind('\n').map_or(0, |at| at + 1);
-        let before = &self.text[line..phrase.start];
+        let before = extract::line_before(&self.text, phrase.start);
         if frame.shape == Shape::Traceback && before.starts_with(' ') {
             // Names in paths and source (`except ReadTimeoutError`) are not outcomes; what loggers add is drawn.
             return before.contains(['│', '└', '|']);
@@ -396,9 +394,9 @@ impl Text {
                 continue;
             }
             seen = index;
-            let Some(line) = frame.lines.get(index).filter(|line| line.decides) else { continue };
+            let Some(line) = frame.lines.get(index).filter(|line| line.hit >= Hit::Deciding) else { continue };
             let outer = !matches!(line.role, Role::Inside);
-            best = best.max(Some((literals::passes_filter(&line.text), outer, index)));
+            best = best.max(Some((line.hit == Hit::Passing, outer, index)));
         }
         best.map_or_else(|| frame.lines.len().saturating_sub(1), |(_, _, index)| index)
     }

@@ -58,10 +58,10 @@ impl Level {
             let marked = matches!((before, after), (Some('['), Some(']')) | (Some('='), _) | (Some('('), Some(')')))
                 || (start == 0 && after == Some(':'))
                 || (before == Some('|') || after == Some('|'));
-            if upper && word.len() > 2 || marked || (upper && matches!((before, after), (Some('['), Some(']')))) {
-                if let Some(level) = Self::parse(word).filter(|_| word.bytes().all(|b| b.is_ascii_alphabetic())) {
-                    return Some(level);
-                }
+            let letters = word.bytes().all(|byte| byte.is_ascii_alphabetic());
+            let level = (letters && (marked || upper && word.len() > 2)).then(|| Self::parse(word)).flatten();
+            if level.is_some() {
+                return level;
             }
         }
         // Ruby's Logger and klog begin with one letter.
