@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read},
-    sync::{Mutex, mpsc::sync_channel},
+    sync::{Arc, Mutex, mpsc::sync_channel},
     thread,
 };
 
@@ -39,10 +39,12 @@ pub(super) fn all(
     }
     let (senders, receivers): (Vec<_>, Vec<_>) = inputs.iter().map(|_| sync_channel::<Vec<Found>>(AHEAD)).unzip();
     // Inputs are taken in order, so the one that is printed now is always being read.
-    let queue = Mutex::new(inputs.iter().zip(senders));
+    // Only workers hold it: when the last of them ends, however it ends, nobody is left waiting.
+    let queue = Arc::new(Mutex::new(inputs.iter().zip(senders)));
     thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(|| {
+            let queue = queue.clone();
+            scope.spawn(move || {
                 let mut chunk = vec![0; CHUNK];
                 loop {
                     let next = queue.lock().map_or(None, |mut queue| queue.next());
@@ -56,6 +58,7 @@ pub(super) fn all(
                 }
             });
         }
+        drop(queue);
         // Receivers are dropped on the way out, so that no worker waits for a reader that is gone.
         for (input, receiver) in inputs.iter().zip(receivers) {
             for found in receiver.iter().flatten() {

@@ -29,6 +29,8 @@ pub(super) struct Assembler {
     frame: Option<Frame>,
     calls: Calls,
     recent: Recent,
+    /// The last line without a hit, if it came with others in one: what it heads is not above in the log.
+    beside: Option<Line>,
     /// The last line that belongs to a frame or was judged.
     pub(super) framed: u64,
     pub(super) piece: String,
@@ -61,14 +63,15 @@ impl Assembler {
         }
         let traceback = literals::has_traceback(&line.text);
         match line.hit {
-            Hit::Nothing => {}
+            Hit::Nothing => self.beside = Some(line),
             Hit::Context if !traceback => self.calls.note(&line.text),
             Hit::Context | Hit::Deciding | Hit::Passing => {
                 // Headers of an answer name its exception and its request id.
                 if line.role == Role::Record {
                     self.calls.note(&line.text);
                 }
-                let mut above = above.peekable();
+                let beside = self.beside.take().filter(|beside| beside.number == line.number);
+                let mut above = beside.into_iter().chain(above).peekable();
                 // `<shipper's time> Response body:` and `<shipper's time> {…}`
                 if line.role == Role::Record
                     && line.is_bare()
@@ -103,6 +106,7 @@ impl Assembler {
             Hit::Context => self.calls.note(&record.text),
             Hit::Deciding | Hit::Passing => {
                 self.framed = line.number;
+                self.calls.note(&record.text);
                 self.finish(&Frame::record(line, record), sink);
             }
         }
@@ -123,7 +127,7 @@ impl Assembler {
         }
         let inside = matches!(line.role, Role::Inside | Role::Cause | Role::Connector);
         let mut class = line.role == Role::Class;
-        for candidate in above.take_while(|above| above.number > self.framed) {
+        for candidate in above.take_while(|above| above.number > self.framed || above.number == line.number) {
             let (belongs, ends) = match candidate.role {
                 Role::Inside | Role::Cause | Role::Connector => (inside && !class, false),
                 // Spring leaves a line empty between a record's line and its stack.

@@ -174,6 +174,13 @@ fn is_record(text: &str) -> bool {
             return true;
         }
     }
+    // RFC 5424: `<11>1 2026-11-22T12:36:01Z host …`
+    let priority = text.strip_prefix('<').and_then(|rest| rest.split_once('>'));
+    if priority
+        .is_some_and(|(number, _)| (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        return true;
+    }
     let bytes = text.as_bytes();
     let klog = bytes.len() > 5 && matches!(bytes[0], b'I' | b'W' | b'E' | b'F' | b'D');
     (klog && (bytes[1..].starts_with(b", [") || bytes[1..5].iter().all(u8::is_ascii_digit)))
