@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::progress::Progress;
+
 /// Something to scan.
 #[derive(Debug)]
 pub(super) enum Input {
@@ -20,21 +22,11 @@ pub(super) enum Trouble {
     Input(String, io::Error),
     Nothing(String),
     Pattern(String, glob::PatternError),
-    Output(io::Error),
 }
 
 impl Trouble {
     pub(super) fn read(name: &str, error: io::Error) -> Self {
         Self::Input(name.to_owned(), error)
-    }
-
-    pub(super) fn output(error: io::Error) -> Self {
-        Self::Output(error)
-    }
-
-    /// Whether nobody reads what is written: `faultline scan … | head`.
-    pub(super) fn is_closed_output(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
@@ -44,7 +36,6 @@ impl fmt::Display for Trouble {
             Self::Input(name, error) => write!(f, "{name}: {error}"),
             Self::Nothing(name) => write!(f, "{name}: no such file"),
             Self::Pattern(name, error) => write!(f, "{name}: {error}"),
-            Self::Output(error) => write!(f, "cannot write: {error}"),
         }
     }
 }
@@ -58,12 +49,22 @@ impl Input {
         }
     }
 
+    /// Its size on disk, if it has one.
+    pub(super) fn size(&self) -> Option<u64> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path, _) => Some(path.metadata().map_or(0, |metadata| metadata.len())),
+        }
+    }
+
     /// Opens it, decompressed.
-    pub(super) fn open(&self) -> Result<Box<dyn Read>, Trouble> {
+    pub(super) fn open(&self, progress: &Progress) -> Result<Box<dyn Read>, Trouble> {
         let name = self.name();
         let mut raw: Box<dyn Read> = match self {
             Self::Stdin => Box::new(io::stdin().lock()),
-            Self::File(path, _) => Box::new(File::open(path).map_err(|error| Trouble::read(name, error))?),
+            Self::File(path, _) => {
+                Box::new(progress.count(File::open(path).map_err(|error| Trouble::read(name, error))?))
+            }
         };
         let mut magic = [0; 4];
         let mut got = 0;

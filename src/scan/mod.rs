@@ -3,6 +3,8 @@
 //! Exit codes are grep's: 0 found some, 1 found none, 2 trouble.
 
 mod input;
+mod progress;
+mod read;
 mod report;
 
 use std::{
@@ -12,8 +14,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
-use faultline_core::recognise::{Recognised, Recogniser, Settings};
+use faultline_core::recognise::{Recognised, Settings};
 
+use input::Trouble;
+use progress::Progress;
 use report::Report;
 
 /// What `--assume` can name.
@@ -42,10 +46,11 @@ pub struct ScanArgs {
     /// A summary, or one JSON object a failure.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Only failures at or after this time: RFC 3339, or a duration back from now (2h, 3days). Drops failures without a time.
+    /// Only failures at or after this time: RFC 3339, or a duration back from now (2h, 3days). A failure without a time
+    /// is left out.
     #[arg(long, value_parser = moment)]
     since: Option<DateTime<Utc>>,
-    /// Only failures before this time. Drops failures without a time.
+    /// Only failures before this time. A failure without a time is left out.
     #[arg(long, value_parser = moment)]
     until: Option<DateTime<Utc>>,
     /// Files (plain, gzip or zstd), directories, glob patterns; - reads standard input.
@@ -77,82 +82,72 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
 
 /// Runs the command.
 pub fn run(args: ScanArgs) -> ExitCode {
-    let mut trouble = false;
-    let mut found_some = false;
-    let settings = Settings { assume_bedrock: args.assume == Some(Assume::Bedrock), ..Settings::default() };
-    let mut report = Report::default();
     let mut stdout = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-    for input in input::resolve(&args.files) {
-        let outcome = input.and_then(|input| {
-            scan(&input, &settings, &mut |file, found| {
-                if !args.wants(&found) {
-                    return Ok(());
-                }
-                found_some = true;
-                match args.format {
-                    Format::Json => report::json_line(&mut stdout, file, &found),
-                    Format::Text => {
-                        report.add(&found);
-                        Ok(())
-                    }
-                }
-            })
-        });
-        if let Err(error) = outcome {
-            if error.is_closed_output() {
-                return ExitCode::SUCCESS;
-            }
-            eprintln!("faultline: {error}");
-            trouble = true;
+    match scan(&args, &mut stdout) {
+        Ok(Outcome { trouble: true, .. }) => ExitCode::from(2),
+        Ok(Outcome { found: true, .. }) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        // Nobody reads what is written: `faultline scan … | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("faultline: cannot write: {error}");
+            ExitCode::from(2)
         }
-    }
-    let written = match args.format {
-        Format::Text => report.write(&mut stdout),
-        Format::Json => Ok(()),
-    };
-    if written.and_then(|()| stdout.flush()).is_err() {
-        return ExitCode::SUCCESS;
-    }
-    match (trouble, found_some) {
-        (true, _) => ExitCode::from(2),
-        (false, true) => ExitCode::SUCCESS,
-        (false, false) => ExitCode::from(1),
     }
 }
 
-/// Reads one input to its end.
-fn scan(
-    input: &input::Input,
-    settings: &Settings,
-    each: &mut dyn FnMut(&str, Recognised) -> io::Result<()>,
-) -> Result<(), input::Trouble> {
-    let name = input.name();
-    let mut recogniser = Recogniser::new(settings.clone());
-    let mut out = Vec::new();
-    let mut reader = input.open()?;
-    let mut buffer = vec![0; 1024 * 1024];
-    loop {
-        let read = match io::Read::read(&mut reader, &mut buffer) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => {
-                // What was read before the trouble still counts.
-                recogniser.finish(&mut out);
-                for found in out.drain(..) {
-                    each(name, found).map_err(input::Trouble::output)?;
-                }
-                return Err(input::Trouble::read(name, error));
+/// How a scan ended.
+#[derive(Debug, Default, PartialEq)]
+struct Outcome {
+    found: bool,
+    /// Something could not be read; the rest was.
+    trouble: bool,
+}
+
+/// Scans everything and writes what was found to `out`; what could not be read is told on standard error.
+fn scan(args: &ScanArgs, out: &mut dyn Write) -> io::Result<Outcome> {
+    let settings = Settings { assume_bedrock: args.assume == Some(Assume::Bedrock), ..Settings::default() };
+    let mut outcome = Outcome::default();
+    let mut report = Report::default();
+    let mut inputs = Vec::new();
+    for input in input::resolve(&args.files) {
+        match input {
+            Ok(input) => inputs.push(input),
+            Err(trouble) => {
+                outcome.trouble = true;
+                complain(&trouble);
             }
-        };
-        recogniser.push_chunk(name, &buffer[..read], &mut out);
-        for found in out.drain(..) {
-            each(name, found).map_err(input::Trouble::output)?;
         }
     }
-    recogniser.finish(&mut out);
-    for found in out.drain(..) {
-        each(name, found).map_err(input::Trouble::output)?;
+    let progress = Progress::new(&inputs);
+    read::all(&inputs, &settings, &progress, &mut |file, result| {
+        match result {
+            Ok(found) if !args.wants(&found) => {}
+            Ok(found) => {
+                outcome.found = true;
+                match args.format {
+                    Format::Json => report::json_line(out, file, &found)?,
+                    Format::Text => report.add(&found),
+                }
+            }
+            Err(trouble) => {
+                outcome.trouble = true;
+                progress.suspend(|| complain(&trouble));
+            }
+        }
+        Ok(())
+    })?;
+    progress.finish();
+    if args.format == Format::Text {
+        report.write(out)?;
     }
-    Ok(())
+    out.flush()?;
+    Ok(outcome)
 }
+
+fn complain(trouble: &Trouble) {
+    eprintln!("faultline: {trouble}");
+}
+
+#[cfg(test)]
+mod tests;

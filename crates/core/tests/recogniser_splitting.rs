@@ -148,6 +148,8 @@ proptest! {
             Just(b"\x1b[31mConnection reset\x1b".to_vec()),
             Just("RequestID: é500 (Service: BedrockRuntime, Status Code: 5é".as_bytes().to_vec()),
             Just(b"\0\n".to_vec()),
+            Just(b"{\"a\\nb.c\":{\"kubernetes\":{\"x\":\"read ECONNRESET\"}},\"message\":\"Connection reset\"}\n".to_vec()),
+            Just(b"ts=1 exc=\"Traceback (most recent call last):\\n  File \\\"x\\\"\\nConnection reset\"\n".to_vec()),
             Just(b"attempts: /model/%E9/converse ThrottlingException: 2026-11-22T12:36:01.833".to_vec()),
         ], 0..40)
     ) {

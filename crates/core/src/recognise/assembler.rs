@@ -29,6 +29,8 @@ pub(super) struct Assembler {
     frame: Option<Frame>,
     calls: Calls,
     recent: Recent,
+    /// The last line without a hit, if it came with others in one: what it heads is not above in the log.
+    beside: Option<Line>,
     /// The last line that belongs to a frame or was judged.
     pub(super) framed: u64,
     pub(super) piece: String,
@@ -46,7 +48,7 @@ impl Assembler {
     }
 
     /// Takes one line of text. `above` gives the lines above it, nearest last.
-    pub(super) fn line(&mut self, line: Line, hit: Hit, above: impl Iterator<Item = Line>, sink: &mut Sink<'_>) {
+    pub(super) fn line(&mut self, line: Line, above: impl Iterator<Item = Line>, sink: &mut Sink<'_>) {
         let mut line = line;
         if let Some(frame) = &mut self.frame {
             if line.role == Role::Record && frame.stamped {
@@ -60,15 +62,16 @@ impl Assembler {
             self.close(sink);
         }
         let traceback = literals::has_traceback(&line.text);
-        match hit {
-            Hit::Nothing => {}
+        match line.hit {
+            Hit::Nothing => self.beside = Some(line),
             Hit::Context if !traceback => self.calls.note(&line.text),
-            Hit::Context | Hit::Deciding => {
+            Hit::Context | Hit::Deciding | Hit::Passing => {
                 // Headers of an answer name its exception and its request id.
                 if line.role == Role::Record {
                     self.calls.note(&line.text);
                 }
-                let mut above = above.peekable();
+                let beside = self.beside.take().filter(|beside| beside.number == line.number);
+                let mut above = beside.into_iter().chain(above).peekable();
                 // `<shipper's time> Response body:` and `<shipper's time> {…}`
                 if line.role == Role::Record
                     && line.is_bare()
@@ -85,7 +88,7 @@ impl Assembler {
     }
 
     /// Takes a structured record.
-    pub(super) fn record(&mut self, line: Line, record: Flat, hit: Hit, sink: &mut Sink<'_>) {
+    pub(super) fn record(&mut self, line: Line, record: Flat, sink: &mut Sink<'_>) {
         if let Some(frame) = &mut self.frame {
             // A service's answer printed below the error that carries it.
             let body = record.leaves.len() <= 4
@@ -98,11 +101,12 @@ impl Assembler {
             }
             self.close(sink);
         }
-        match hit {
+        match line.hit {
             Hit::Nothing => {}
             Hit::Context => self.calls.note(&record.text),
-            Hit::Deciding => {
+            Hit::Deciding | Hit::Passing => {
                 self.framed = line.number;
+                self.calls.note(&record.text);
                 self.finish(&Frame::record(line, record), sink);
             }
         }
@@ -123,7 +127,7 @@ impl Assembler {
         }
         let inside = matches!(line.role, Role::Inside | Role::Cause | Role::Connector);
         let mut class = line.role == Role::Class;
-        for candidate in above.take_while(|above| above.number > self.framed) {
+        for candidate in above.take_while(|above| above.number > self.framed || above.number == line.number) {
             let (belongs, ends) = match candidate.role {
                 Role::Inside | Role::Cause | Role::Connector => (inside && !class, false),
                 // Spring leaves a line empty between a record's line and its stack.

@@ -185,13 +185,7 @@ pub(super) fn named(text: &str, found: &[Found], spoken: &[&str]) -> Named {
                     other |= !lower.starts_with("null") && !name.is_empty();
                 }
             }
-            Signal::ModelPath => {
-                if rest.split_once('/').is_some_and(|(id, operation)| {
-                    !id.contains([' ', '\n']) && (operation.starts_with("converse") || operation.starts_with("invoke"))
-                }) {
-                    return Named::Bedrock;
-                }
-            }
+            Signal::ModelPath if super::extract::model_path(rest).is_some() => return Named::Bedrock,
             Signal::Callee => match callee(text, phrase) {
                 Named::Bedrock => return Named::Bedrock,
                 Named::Other => other = true,

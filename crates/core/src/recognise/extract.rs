@@ -15,6 +15,17 @@ pub(super) fn value(text: &str, end: usize) -> Option<&str> {
     (end > 0).then(|| &rest[..end])
 }
 
+/// What stands before `at` on its line; of a long line the nearest part, so that no line costs more than its length.
+pub(super) fn line_before(text: &str, at: usize) -> &str {
+    const NEAR: usize = 512;
+    let mut start = at.saturating_sub(NEAR);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let near = &text[start..at];
+    memchr::memrchr(b'\n', near.as_bytes()).map_or(near, |newline| &near[newline + 1..])
+}
+
 fn number(text: &str, end: usize) -> Option<u32> {
     let found = value(text, end).or_else(|| text.get(end..)?.split(|c: char| !c.is_ascii_digit()).next())?;
     let digits = found.len() - found.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -35,8 +46,9 @@ pub(super) fn statuses(text: &str, found: &[Found]) -> Vec<u16> {
         }
         // `500 … (Service: BedrockRuntime, Status Code: 503, …)`: a gateway's status in front of the SDK's.
         if phrase.signal == Signal::Service && text[phrase.start..].starts_with('(') {
-            let line = text[..phrase.start].rfind('\n').map_or(0, |at| at + 1);
-            for (at, word) in super::line::words(&text[line..phrase.start]) {
+            let before = line_before(text, phrase.start);
+            let line = phrase.start - before.len();
+            for (at, word) in super::line::words(before) {
                 let colon = text[line + at + word.len()..].starts_with([' ', ':', ',']);
                 if let Some(status) = leading_status(word).filter(|_| word.len() == 3 && colon) {
                     add(line + at, status);
@@ -57,8 +69,7 @@ fn status_at(text: &str, phrase: &Found) -> Option<(usize, u16)> {
     if phrase.signal != Signal::Status {
         return None;
     }
-    let before = &text[..phrase.start];
-    let line = before.rfind('\n').map_or(0, |at| at + 1);
+    let before = line_before(text, phrase.start);
     // What the model's own server answered to Bedrock is not what Bedrock answered.
     let stem = before.trim_end_matches('_');
     if stem.get(stem.len().saturating_sub(8)..).is_some_and(|stem| stem.eq_ignore_ascii_case("original")) {
@@ -66,7 +77,7 @@ fn status_at(text: &str, phrase: &Found) -> Option<(usize, u16)> {
     }
     // `status: 429,` is an error's property only on a line of an inspected object.
     let bare = text[phrase.start..].starts_with("status: ");
-    if bare && (phrase.start == line || !before[line..].trim().is_empty()) {
+    if bare && (before.is_empty() || !before.trim().is_empty()) {
         return None;
     }
     // `503 Server Error: Service Unavailable for url: …`
@@ -103,8 +114,7 @@ pub(super) fn request_id(text: &str, found: &[Found]) -> Option<String> {
         }
         let name = &text[phrase.start..phrase.end];
         let before = &text[..phrase.start];
-        let line = before.rfind('\n').map_or(0, |at| at + 1);
-        let path = &before[line..];
+        let path = line_before(text, phrase.start);
         let rank = if before.ends_with("x-amzn-") || name.starts_with("x-amzn") {
             0
         } else if in_metadata(path, name) {
@@ -112,19 +122,14 @@ pub(super) fn request_id(text: &str, found: &[Found]) -> Option<String> {
         } else if before.ends_with("aws_") && text[phrase.end..].starts_with(['"', '\\']) {
             // Rust's ErrorMetadata; a field of the record itself would be Lambda's own id.
             1
-        } else if matches!(name, "RequestID" | "Request ID" | "RequestId" | "request ID")
-            && !path.ends_with("RT ")
-            && !path.ends_with("ND ")
-        {
-            2
-        } else if path.ends_with("bedrock_")
-            || path.ends_with("bedrock")
-            || path.ends_with("amzn_")
-            || path.ends_with("amzn")
-        {
-            2
         } else {
-            return None;
+            let of_lambda = path.ends_with("START ") || path.ends_with("END ") || path.ends_with("REPORT ");
+            let of_sdk = matches!(name, "RequestID" | "Request ID" | "RequestId" | "request ID") && !of_lambda;
+            let owner = path.trim_end_matches('_');
+            if !of_sdk && !owner.ends_with("bedrock") && !owner.ends_with("amzn") {
+                return None;
+            }
+            2
         };
         Some((rank, id))
     });
@@ -146,12 +151,7 @@ fn in_metadata(path: &str, name: &str) -> bool {
 /// The model called.
 pub(super) fn model(text: &str, found: &[Found]) -> Option<ModelKey> {
     let by = |signal: Signal| found.iter().filter(move |phrase| phrase.signal == signal);
-    let path = by(Signal::ModelPath).find_map(|phrase| {
-        let rest = &text[phrase.end..];
-        let (id, operation) = rest.split_once('/')?;
-        let known = operation.starts_with("converse") || operation.starts_with("invoke");
-        (known && !id.is_empty() && id.len() <= 512 && !id.contains([' ', '\n'])).then(|| percent_decoded(id))
-    });
+    let path = by(Signal::ModelPath).find_map(|phrase| model_path(&text[phrase.end..])).map(percent_decoded);
     let field = || {
         by(Signal::ModelField).find_map(|phrase| {
             let id = value(text, phrase.end).map(percent_decoded)?;
@@ -166,6 +166,13 @@ pub(super) fn model(text: &str, found: &[Found]) -> Option<ModelKey> {
         })
     };
     path.or_else(field).or_else(arn).map(|id| ModelKey::parse(&id))
+}
+
+/// `ID/converse` and the like, what stands behind `/model/`: the id.
+pub(super) fn model_path(rest: &str) -> Option<&str> {
+    let (id, operation) = rest.get(..rest.len().min(640)).unwrap_or(rest).split_once('/')?;
+    let known = operation.starts_with("converse") || operation.starts_with("invoke");
+    (known && !id.is_empty() && !id.contains([' ', '\n'])).then_some(id)
 }
 
 fn looks_like_model(id: &str) -> bool {
@@ -301,8 +308,7 @@ pub(super) fn own_id(text: &str, found: &[Found]) -> Option<String> {
 /// Seconds from the call to its failure, as a record's own line or fields give them.
 pub(super) fn elapsed(text: &str, found: &[Found], header: usize) -> Option<f64> {
     found.iter().filter(|phrase| phrase.signal == Signal::Elapsed && phrase.start < header).find_map(|phrase| {
-        let line = text[..phrase.start].rfind('\n').map_or(0, |at| at + 1);
-        let before = text[line..phrase.start].to_ascii_lowercase();
+        let before = line_before(text, phrase.start).to_ascii_lowercase();
         // What a setting allows is not what a call took.
         if ["timeout", "timed out", "retry", "delay", "exceeded"].iter().any(|word| before.contains(word)) {
             return None;

@@ -47,6 +47,8 @@ const DEPTH: usize = 16;
 /// A value that is no object and no array.
 #[derive(Debug, Clone)]
 pub(super) struct Leaf {
+    /// Where its path begins; a key may hold any character, also a newline.
+    path: usize,
     key: Range<usize>,
     value: Range<usize>,
     /// 1 for a field of the record itself.
@@ -102,10 +104,7 @@ impl Flat {
 
     /// Whether any path goes through an object of this name.
     pub(super) fn has_object(&self, name: &str) -> bool {
-        self.leaves.iter().any(|leaf| {
-            let line = self.text[..leaf.key.end].rfind('\n').map_or(0, |at| at + 1);
-            self.text[line..leaf.key.start].split('.').any(|part| part == name)
-        })
+        self.leaves.iter().any(|leaf| self.text[leaf.path..leaf.key.start].split('.').any(|part| part == name))
     }
 
     fn push(&mut self, path: &str, key: usize, value: &str, depth: usize, is_text: bool) {
@@ -114,7 +113,13 @@ impl Flat {
         self.text.push_str(": ");
         let from = self.text.len();
         self.text.push_str(value);
-        self.leaves.push(Leaf { key: start + key..start + path.len(), value: from..self.text.len(), depth, is_text });
+        self.leaves.push(Leaf {
+            path: start,
+            key: start + key..start + path.len(),
+            value: from..self.text.len(),
+            depth,
+            is_text,
+        });
         self.text.push('\n');
     }
 }

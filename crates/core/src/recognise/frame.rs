@@ -6,7 +6,7 @@ use super::{
     envelope,
     flatten::Flat,
     line::{Level, Role},
-    literals,
+    literals::{self, Hit},
 };
 use crate::model::Time;
 
@@ -15,8 +15,8 @@ use crate::model::Time;
 pub(super) struct Line {
     pub(super) text: String,
     pub(super) role: Role,
-    /// It holds a phrase that can decide a failure.
-    pub(super) decides: bool,
+    /// What the phrases on it can do.
+    pub(super) hit: Hit,
     /// When its event was written, or its envelope says it was.
     pub(super) at: Option<Time>,
     pub(super) event: Arc<str>,
@@ -133,7 +133,7 @@ impl Frame {
             (Python::Stack | Python::Linked, _) => true,
             (Python::Raised(_), Role::Connector | Role::Blank | Role::Inside) => true,
             (Python::Raised(_), Role::Traceback) => false,
-            (Python::Raised(loose), _) => !line.decides && loose < MOST_LOOSE,
+            (Python::Raised(loose), _) => (line.hit < Hit::Deciding) && loose < MOST_LOOSE,
             (Python::No, Role::Traceback) => self.lines.len() <= 4,
             (Python::No, Role::Inside | Role::Cause | Role::Connector) => true,
             (Python::No, Role::Blank) => self.blanks == 0,
@@ -167,7 +167,7 @@ impl Frame {
         self.stamped |= line.stamped;
         self.touched = line.at.or(self.touched);
         let full = self.lines.len() >= MOST_LINES || self.bytes >= MOST_BYTES;
-        if full && !(line.decides && self.lines.len() < MOST_LINES * 2 && self.bytes < MOST_BYTES * 2) {
+        if full && !((line.hit >= Hit::Deciding) && self.lines.len() < MOST_LINES * 2 && self.bytes < MOST_BYTES * 2) {
             return;
         }
         self.bytes += line.text.len();

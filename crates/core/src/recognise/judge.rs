@@ -4,11 +4,12 @@ use super::{
     evidence::{self, Named},
     extract,
     frame::{Frame, Shape},
+    kind,
     line::{Level, Role},
-    literals,
+    literals::Hit,
     signals::{self, Found, Signal},
 };
-use crate::model::{BedrockException, FailureKind, FailureText};
+use crate::model::FailureText;
 
 /// What a frame tells.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub(super) fn judge(frame: &Frame, assume: bool) -> Verdict {
     if outcomes.is_empty() {
         return Verdict::Nothing;
     }
-    let Some((kind, exception)) = kind(&text.text, &found) else { return Verdict::Nothing };
+    let Some((kind, exception)) = kind::of(&text.text, &found) else { return Verdict::Nothing };
     let spoken = text.spoken(frame, &outcomes);
     let whose = evidence::named(&text.text, &found, &spoken);
     let library = found.iter().any(|phrase| phrase.signal == Signal::Library);
@@ -107,125 +108,6 @@ const fn is_outcome(signal: Signal) -> bool {
     )
 }
 
-/// The kind of failure, named by its root cause: an answer of Bedrock before any trouble with the connection, and the
-/// cause of that trouble before the names SDKs give it.
-fn kind(text: &str, found: &[Found]) -> Option<(FailureKind, Option<BedrockException>)> {
-    let has = |signal: Signal| found.iter().any(|phrase| phrase.signal == signal);
-    let statuses = extract::statuses(text, found);
-    let names: Vec<(&Found, BedrockException)> = found
-        .iter()
-        .filter_map(|phrase| match phrase.signal {
-            Signal::Named(exception) if is_name(text, phrase) => Some((phrase, exception)),
-            _ => None,
-        })
-        .collect();
-    let frame_name =
-        names.iter().find(|(phrase, _)| text.as_bytes()[phrase.start].is_ascii_lowercase()).map(|(_, name)| *name);
-    let name = frame_name.or_else(|| names.first().map(|(_, name)| *name));
-    let said = found.iter().find_map(|phrase| match phrase.signal {
-        Signal::Said(exception) => Some(exception),
-        _ => None,
-    });
-    let boto = boto_code(text, found);
-    let http = has(Signal::HttpAnswer) || boto.is_some();
-    let mid_stream =
-        frame_name.is_some() || (name.is_some() && has(Signal::StreamFrame) && !http && statuses.is_empty());
-    if mid_stream {
-        return Some((FailureKind::StreamError, name));
-    }
-    if name.is_some() && statuses.is_empty() && !http && tells_of_stream(text, &names) {
-        return Some((FailureKind::StreamError, name));
-    }
-    if let Some(exception) = name {
-        // Two statuses in one line: the one Bedrock sent is 503.
-        let kind = if statuses.contains(&503) { FailureKind::ServiceUnavailable } else { exception.kind() };
-        return Some((kind, Some(exception)));
-    }
-    if let Some(code) = boto {
-        return Some((kind_of_code(code), None));
-    }
-    if let Some(status) = statuses.iter().copied().find(|status| *status == 503).or_else(|| statuses.first().copied()) {
-        return Some((kind_of_status(status), None));
-    }
-    if let Some(exception) = said {
-        return Some((exception.kind(), None));
-    }
-    let kind = if has(Signal::Refused) {
-        FailureKind::ConnectError
-    } else if has(Signal::Reset) {
-        FailureKind::ConnectionReset
-    } else if has(Signal::Truncated) {
-        FailureKind::StreamTruncated
-    } else if has(Signal::Timeout) {
-        FailureKind::ReadTimeout
-    } else if has(Signal::Network) {
-        FailureKind::ConnectError
-    } else {
-        return None;
-    };
-    Some((kind, None))
-}
-
-/// `An error occurred (CODE) when calling …`: the code.
-fn boto_code<'a>(text: &'a str, found: &[Found]) -> Option<&'a str> {
-    let phrase = found.iter().find(|phrase| phrase.signal == Signal::BotoError)?;
-    let (code, rest) = text[phrase.end..].split_once(')')?;
-    (rest.starts_with(" when calling the ") && code.len() < 80).then_some(code)
-}
-
-fn kind_of_code(code: &str) -> FailureKind {
-    let lower = code.to_ascii_lowercase();
-    if let Ok(status) = code.parse() {
-        kind_of_status(status)
-    } else if lower.contains("throttl") || lower.contains("toomanyrequests") || lower.contains("slowdown") {
-        FailureKind::Throttled
-    } else if lower.contains("serviceunavailable") {
-        FailureKind::ServiceUnavailable
-    } else if lower.contains("internal") {
-        FailureKind::InternalError
-    } else if lower.contains("requesttimeout") {
-        FailureKind::ReadTimeout
-    } else {
-        FailureKind::Rejected
-    }
-}
-
-const fn kind_of_status(status: u16) -> FailureKind {
-    match status {
-        408 => FailureKind::ModelTimeout,
-        424 => FailureKind::ModelError,
-        429 => FailureKind::Throttled,
-        502..=504 => FailureKind::ServiceUnavailable,
-        500..=599 => FailureKind::InternalError,
-        _ => FailureKind::Rejected,
-    }
-}
-
-/// Whether an exception's name is used as one, not as a word of a sentence.
-fn is_name(text: &str, phrase: &Found) -> bool {
-    let before = text[..phrase.start].chars().next_back();
-    let after = text[phrase.end..].chars().next();
-    let begins = !before.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '`' | '“'));
-    begins && !matches!(after, Some(c) if c.is_ascii_alphanumeric() || matches!(c, '`' | '”')) && {
-        // `ThrottlingException when …` is a sentence, unless something that introduces an error stands before it.
-        let sentence = text[phrase.end..].starts_with(|c: char| c == ' ' || c == ',')
-            && !text[phrase.end..].starts_with(" {")
-            && !text[phrase.end..].starts_with(" (");
-        !sentence
-            || before.is_some_and(|c| matches!(c, '.' | '(' | ':' | '\'' | '"' | '=' | '$' | '\\' | '#'))
-            || text[..phrase.start].ends_with(": ")
-    }
-}
-
-/// A name alone, in a message that speaks of a stream.
-fn tells_of_stream(text: &str, names: &[(&Found, BedrockException)]) -> bool {
-    names.iter().any(|(phrase, _)| {
-        let line = text[..phrase.start].rfind('\n').map_or(0, |at| at + 1);
-        let before = text[line..phrase.start].to_ascii_lowercase();
-        super::line::words(&before).any(|(_, word)| matches!(word, "stream" | "streaming"))
-    })
-}
-
 impl Text {
     fn of(frame: &Frame) -> Self {
         let mut lines = Vec::with_capacity(frame.lines.len());
@@ -255,10 +137,18 @@ impl Text {
             level = opener.and_then(|line| Level::of_header(&line.text));
             for line in &frame.lines {
                 lines.push(text.len());
-                text.push_str(&line.text);
+                // logfmt holds a whole traceback in a quoted value.
+                if line.text.contains("\\n  File ") {
+                    text.push_str(&line.text.replace("\\n", "\n").replace("\\\"", "\""));
+                } else {
+                    text.push_str(&line.text);
+                }
                 text.push('\n');
             }
-            header = opener.map_or(0, |line| line.text.len());
+            let first_end = lines.get(1).map_or(text.len(), |second| *second).saturating_sub(1);
+            header = opener.map_or(0, |line| line.text.len().min(first_end));
+            let header_end = floor_boundary(&text, header);
+            return Self { text, lines, level, header: header_end };
         }
         Self { text, lines, level, header }
     }
@@ -268,9 +158,9 @@ impl Text {
         if !is_outcome(phrase.signal) {
             return true;
         }
-        let line = self.text[..phrase.start].rfind('\n').map_or(0, |at| at + 1);
-        let before = &self.text[line..phrase.start];
-        if frame.shape == Shape::Traceback && before.starts_with(' ') {
+        let before = extract::line_before(&self.text, phrase.start);
+        let start = memchr::memrchr(b'\n', &self.text.as_bytes()[..phrase.start]).map_or(0, |newline| newline + 1);
+        if frame.shape == Shape::Traceback && self.text[start..].starts_with(' ') {
             // Names in paths and source (`except ReadTimeoutError`) are not outcomes; what loggers add is drawn.
             return before.contains(['│', '└', '|']);
         }
@@ -396,9 +286,9 @@ impl Text {
                 continue;
             }
             seen = index;
-            let Some(line) = frame.lines.get(index).filter(|line| line.decides) else { continue };
+            let Some(line) = frame.lines.get(index).filter(|line| line.hit >= Hit::Deciding) else { continue };
             let outer = !matches!(line.role, Role::Inside);
-            best = best.max(Some((literals::passes_filter(&line.text), outer, index)));
+            best = best.max(Some((line.hit == Hit::Passing, outer, index)));
         }
         best.map_or_else(|| frame.lines.len().saturating_sub(1), |(_, _, index)| index)
     }

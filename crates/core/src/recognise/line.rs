@@ -58,10 +58,10 @@ impl Level {
             let marked = matches!((before, after), (Some('['), Some(']')) | (Some('='), _) | (Some('('), Some(')')))
                 || (start == 0 && after == Some(':'))
                 || (before == Some('|') || after == Some('|'));
-            if upper && word.len() > 2 || marked || (upper && matches!((before, after), (Some('['), Some(']')))) {
-                if let Some(level) = Self::parse(word).filter(|_| word.bytes().all(|b| b.is_ascii_alphabetic())) {
-                    return Some(level);
-                }
+            let letters = word.bytes().all(|byte| byte.is_ascii_alphabetic());
+            let level = (letters && (marked || upper && word.len() > 2)).then(|| Self::parse(word)).flatten();
+            if level.is_some() {
+                return level;
             }
         }
         // Ruby's Logger and klog begin with one letter.
@@ -173,6 +173,13 @@ fn is_record(text: &str) -> bool {
         if Level::parse(&inner[..end]).is_some() || timestamp::prefix(inner).is_some() {
             return true;
         }
+    }
+    // RFC 5424: `<11>1 2026-11-22T12:36:01Z host …`
+    let priority = text.strip_prefix('<').and_then(|rest| rest.split_once('>'));
+    if priority
+        .is_some_and(|(number, _)| (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        return true;
     }
     let bytes = text.as_bytes();
     let klog = bytes.len() > 5 && matches!(bytes[0], b'I' | b'W' | b'E' | b'F' | b'D');

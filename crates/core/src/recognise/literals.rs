@@ -168,7 +168,7 @@ pub(super) fn find(bytes: &[u8]) -> Option<usize> {
 }
 
 /// What a line holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hit {
     /// Nothing of interest.
     Nothing,
@@ -176,6 +176,8 @@ pub(super) enum Hit {
     Context,
     /// Something that can decide a failure.
     Deciding,
+    /// The same, and CloudWatch's pattern lets it pass.
+    Passing,
 }
 
 /// What the phrases in `text` can do.
@@ -186,20 +188,14 @@ pub(super) fn hit(text: &str) -> Hit {
     }
     let mut hit = Hit::Nothing;
     for found in phrases.find_iter(text) {
-        if found.pattern().as_usize() < DECIDING.len() + DECIDING_UNFILTERED.len() {
-            return Hit::Deciding;
-        }
-        hit = Hit::Context;
+        let found = match found.pattern().as_usize() {
+            index if index < DECIDING.len() => return Hit::Passing,
+            index if index < DECIDING.len() + DECIDING_UNFILTERED.len() => Hit::Deciding,
+            _ => Hit::Context,
+        };
+        hit = hit.max(found);
     }
     hit
-}
-
-static FILTERED: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(DECIDING).ok());
-
-/// Whether CloudWatch's pattern would let `text` pass.
-pub(super) fn passes_filter(text: &str) -> bool {
-    FILTERED.as_ref().is_some_and(|search| search.is_match(text))
 }
 
 static TRACEBACK: LazyLock<memchr::memmem::Finder<'static>> =
@@ -239,7 +235,7 @@ pub fn filter_pattern() -> &'static str {
 /// delivered as one event a line): what lies around it in its stream must be read too.
 pub fn needs_context(message: &[u8]) -> bool {
     let text = String::from_utf8_lossy(message);
-    if hit(&text) != Hit::Deciding {
+    if hit(&text) < Hit::Deciding {
         return false;
     }
     let first = text.split(['\n', '\r']).next().unwrap_or_default();

@@ -23,6 +23,7 @@ mod extract;
 mod flatten;
 mod frame;
 mod judge;
+mod kind;
 mod line;
 mod literals;
 mod recogniser;

@@ -130,14 +130,13 @@ impl Source {
                 let line = Line {
                     text: String::new(),
                     role: Role::Record,
-                    decides: true,
+                    hit: literals::hit(&record.text),
                     at,
                     event: event.clone(),
                     number,
                     stamped,
                 };
-                let hit = literals::hit(&record.text);
-                self.subs[index].1.record(line, record, hit, sink);
+                self.subs[index].1.record(line, record, sink);
                 return;
             }
             Body::Piece(piece) => {
@@ -154,18 +153,17 @@ impl Source {
         let above_kept = &self.above;
         let lines = self.lines;
         for part in text.split('\n') {
-            let hit = literals::hit(part);
             let line = Line {
                 text: part.to_owned(),
                 role: Role::of(part),
-                decides: hit == Hit::Deciding,
+                hit: literals::hit(part),
                 at,
                 event: event.clone(),
                 number,
                 stamped,
             };
             let above = above(above_kept, bytes, start, lines, origin, &sub);
-            self.subs[index].1.line(line, hit, above, sink);
+            self.subs[index].1.line(line, above, sink);
         }
     }
 
@@ -259,7 +257,7 @@ fn above<'a>(
         Body::Text(text) => Some(Line {
             role: Role::of(&text),
             text,
-            decides: false,
+            hit: Hit::Nothing,
             at: origin.at.or(opened.at),
             event: origin.event.clone(),
             number,
