@@ -121,7 +121,7 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
             window: chrono::Duration::hours(1),
             horizon: chrono::Duration::minutes(10),
             invocations_count: faultline_core::correlate::InvocationsCount::Auto,
-            id_keys: vec!["faultline-id".to_owned()],
+            id_keys: vec!["faultline-id".to_owned(), "call_id".to_owned()],
         },
         prices: Vec::new(),
         monthly_budget_usd: None,

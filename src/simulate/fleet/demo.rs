@@ -17,7 +17,7 @@ pub const PAST: TimeDelta = TimeDelta::hours(6);
 
 const SONNET_US: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 const SONNET_GLOBAL: &str = "global.anthropic.claude-sonnet-4-5-20250929-v1:0";
-const HAIKU: &str = "anthropic.claude-3-haiku-20240307-v1:0";
+const HAIKU: &str = "anthropic.claude-haiku-4-5-20251001-v1:0";
 const NOVA_PRO_US: &str = "us.amazon.nova-pro-v1:0";
 const NOVA_LITE: &str = "amazon.nova-lite-v1:0";
 const LLAMA_US: &str = "us.meta.llama3-3-70b-instruct-v1:0";

@@ -13,10 +13,8 @@ pub(super) fn action(body: &[u8]) -> String {
 }
 
 fn form(body: &[u8]) -> HashMap<String, String> {
-    // The SDK percent-encodes what a form cannot hold; ARNs and ids have only `:`, `/` and `+` of that.
-    let decode = |text: &str| text.replace("%3A", ":").replace("%2F", "/").replace("%2B", "+").replace("%40", "@");
-    let text = String::from_utf8_lossy(body);
-    text.split('&').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (decode(key), decode(value))).collect()
+    // What is no form names no action, and is refused for that.
+    serde_urlencoded::from_bytes(body).unwrap_or_default()
 }
 
 pub(super) fn answer(state: &mut AwsState, caller: &Caller, body: &[u8], now: Time) -> Result<Vec<u8>, Fault> {
