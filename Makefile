@@ -1,5 +1,5 @@
 # `make test` checks everything on a fresh machine with Rust, Python 3 and make.
-.PHONY: test setup lint unit e2e demo
+.PHONY: test setup lint unit e2e demo bench fuzz
 
 test: setup lint unit e2e
 	@echo "all checks passed"
@@ -21,3 +21,14 @@ e2e:
 
 demo:
 	cargo run --release -- demo
+
+# Speed of `scan` beside rg with the same words, and criterion's benches of the recogniser.
+bench:
+	cargo build --release --locked
+	scripts/bench_scan.sh
+	cargo bench -p faultline-core --bench recognise
+
+# Needs cargo-fuzz (`cargo install cargo-fuzz`); runs each target for a minute.
+fuzz:
+	RUSTC_BOOTSTRAP=1 cargo fuzz run recognise -- -max_total_time=60
+	RUSTC_BOOTSTRAP=1 cargo fuzz run split -- -max_total_time=60

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use crate::{
     aws::{Access, BaseConfig, RegionClients},
     clock::Clock,
-    config::{CellConfig, Config, InvocationsRead},
+    config::{self, CellConfig, Config, InvocationsRead},
     ledger::{Ledger, LedgerError},
     pipeline::{
         batch::{Batch, Outlet},
@@ -25,7 +25,7 @@ use crate::{
         SourceContext,
         invocations::{self, InvocationsSource, WantedRecord},
         logs::{self, Application, LogsSource},
-        metrics::MetricsSource,
+        metrics::{self, MetricsSource},
     },
 };
 
@@ -158,11 +158,13 @@ impl CellTask {
 
         if let Some(driver) = self.driver(around, SourceKind::Metrics, self.config.metrics.poll) {
             let cursor = self.cursors_of(around, SourceKind::Metrics).into_values().next();
-            let (context, settle) = (context.clone(), self.config.metrics.settle);
+            let config::MetricsConfig { poll, settle, budget_usd_per_month } = self.config.metrics;
+            let settings = metrics::Settings { settle, poll, budget_usd_per_month };
+            let context = context.clone();
             driver
                 .status
                 .update(|status| status.settle_seconds = settle.to_std().ok().map(|settle| settle.as_secs_f64()));
-            sources.spawn(driver.run(move || MetricsSource::new(context.clone(), settle, cursor)));
+            sources.spawn(driver.run(move || MetricsSource::new(context.clone(), settings, cursor)));
         }
         if let Some(driver) = self.driver(around, SourceKind::Logs, self.config.logs.poll) {
             let applications = self.applications(around).await;

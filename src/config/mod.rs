@@ -108,12 +108,14 @@ impl InvocationsRead {
 }
 
 /// How metrics are read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricsConfig {
     /// How often.
     pub poll: Duration,
     /// How old a minute is when it is taken as final.
     pub settle: chrono::Duration,
+    /// What the polling of one cell may cost a month, in US dollars.
+    pub budget_usd_per_month: f64,
 }
 
 /// How logs are read.

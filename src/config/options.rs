@@ -101,6 +101,12 @@ pub const OPTIONS: &[OptionDoc] = &[
         "10m",
         "How old a minute must be to be taken as final; until then it is read again.",
     ),
+    option(
+        "metrics.budget_usd_per_month",
+        "dollars",
+        "50",
+        "What polling one cell's metrics may cost a month; polls become rarer before it is overrun, and the log says so.",
+    ),
     option("logs.poll", "duration", "15s", "How often logs are read."),
     option("logs.overlap", "duration", "10m", "How late an event may arrive and still be found."),
     option(

@@ -17,6 +17,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
+/// One metric polled once an hour costs about as much in a month.
+const LEAST_BUDGET_USD: f64 = 0.01;
 
 /// Reads and checks the file at `path`.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
@@ -87,7 +89,18 @@ pub(super) fn read(text: &str, name: &str, directory: &Path, found: &mut Found) 
 fn metrics(fields: &mut Fields<'_>, found: &mut Found) -> Option<MetricsConfig> {
     let poll = duration(fields, found, "metrics.poll", "poll", SECOND..=HOUR);
     let settle = duration(fields, found, "metrics.settle", "settle", SECOND..=DAY);
-    Some(MetricsConfig { poll: poll?, settle: chrono_duration(settle?) })
+    let budget_usd_per_month = match fields.take("budget_usd_per_month", found) {
+        None => default_of("metrics.budget_usd_per_month").parse().ok(),
+        Some(value) => {
+            let budget = value.amount(found)?;
+            // Nothing can be polled for nothing: who wants no metrics leaves the cell out.
+            if budget < LEAST_BUDGET_USD {
+                value.error(found, format!("less than ${LEAST_BUDGET_USD} a month is not enough to poll at all"));
+            }
+            Some(budget)
+        }
+    };
+    Some(MetricsConfig { poll: poll?, settle: chrono_duration(settle?), budget_usd_per_month: budget_usd_per_month? })
 }
 
 fn logs(fields: &mut Fields<'_>, found: &mut Found) -> Option<LogsConfig> {

@@ -51,6 +51,7 @@ fn the_smallest_file_has_every_default() {
     let of = |path| humantime::parse_duration(default_of(path)).unwrap();
     assert_eq!(config.metrics.poll, of("metrics.poll"));
     assert_eq!(config.metrics.settle.to_std().unwrap(), of("metrics.settle"));
+    assert_eq!(config.metrics.budget_usd_per_month.to_string(), default_of("metrics.budget_usd_per_month"));
     assert_eq!(config.logs.poll, of("logs.poll"));
     assert_eq!(config.logs.overlap.to_std().unwrap(), of("logs.overlap"));
     assert_eq!(config.logs.server_side_filter.to_string(), default_of("logs.server_side_filter"));

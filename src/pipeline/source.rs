@@ -24,6 +24,15 @@ pub struct Pass {
     pub detail: String,
     /// The newest data seen in this pass.
     pub newest_data: Option<Time>,
+    /// The least time from this pass to the next, where a budget asks for more than the driver's own.
+    pub at_least: Duration,
+}
+
+impl Pass {
+    /// A pass in this state.
+    pub const fn new(state: SourceState, detail: String, newest_data: Option<Time>) -> Self {
+        Self { state, detail, newest_data, at_least: Duration::ZERO }
+    }
 }
 
 /// Why a pass ended early.
@@ -94,7 +103,7 @@ impl Driver {
                 Ok(pass) => {
                     failures = 0;
                     self.report(&pass);
-                    self.every.saturating_sub(started.elapsed())
+                    self.every.max(pass.at_least).saturating_sub(started.elapsed())
                 }
                 Err(PassError::Ended(Ended)) => return,
                 Err(PassError::Call(error)) => {
@@ -165,7 +174,7 @@ impl Driver {
     }
 }
 
-/// Doubles from `base`, up to [`LONGEST_BACKOFF`], with up to a quarter of jitter so that cells that failed
+/// Doubles from `base`, up to five minutes, with up to a quarter of jitter so that cells that failed
 /// together do not come back together.
 pub fn backoff(base: Duration, failures: u32) -> Duration {
     let doubled = base.max(Duration::from_secs(1)).saturating_mul(1_u32.checked_shl(failures.min(16)).unwrap_or(1));
@@ -202,7 +211,7 @@ mod tests {
     }
 
     fn fine() -> Pass {
-        Pass { state: SourceState::Ok, detail: String::new(), newest_data: None }
+        Pass::new(SourceState::Ok, String::new(), None)
     }
 
     #[tokio::test(start_paused = true)]
@@ -250,6 +259,29 @@ mod tests {
         assert_eq!(status.get().restarts, 0, "a refusal is not a restart");
         stop.cancel();
         run.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_can_ask_for_more_time_before_the_next() {
+        let stop = CancellationToken::new();
+        let (driver, _batches) = driver(&stop);
+        let polled: Arc<std::sync::Mutex<Vec<tokio::time::Instant>>> = Arc::default();
+        let (seen, stopping) = (Arc::clone(&polled), stop.clone());
+        let run = tokio::spawn(driver.run(move || {
+            let (polled, stop) = (Arc::clone(&polled), stopping.clone());
+            Scripted(move || {
+                let mut polled = polled.lock().unwrap();
+                polled.push(tokio::time::Instant::now());
+                if polled.len() == 3 {
+                    stop.cancel();
+                }
+                Ok(Pass { at_least: Duration::from_secs(if polled.len() == 1 { 100 } else { 1 }), ..fine() })
+            })
+        }));
+        run.await.unwrap();
+        let polled = seen.lock().unwrap();
+        assert_eq!(polled[1] - polled[0], Duration::from_secs(100));
+        assert_eq!(polled[2] - polled[1], Duration::from_secs(15), "never sooner than the driver polls");
     }
 
     #[test]

@@ -111,7 +111,11 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
                 read: InvocationsRead::Failures,
             }),
         }],
-        metrics: MetricsConfig { poll: Duration::from_secs(10), settle: chrono::Duration::minutes(5) },
+        metrics: MetricsConfig {
+            poll: Duration::from_secs(10),
+            settle: chrono::Duration::minutes(5),
+            budget_usd_per_month: f64::INFINITY,
+        },
         logs: LogsConfig {
             poll: Duration::from_secs(3),
             overlap: chrono::Duration::minutes(1),

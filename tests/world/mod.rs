@@ -124,7 +124,11 @@ impl World {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ledger,
             cells: vec![self.cell(ACCOUNT, Access::default(), self.plan.applications())],
-            metrics: MetricsConfig { poll: Duration::from_millis(200), settle: chrono::Duration::minutes(5) },
+            metrics: MetricsConfig {
+                poll: Duration::from_millis(200),
+                settle: chrono::Duration::minutes(5),
+                budget_usd_per_month: 1e9,
+            },
             logs: LogsConfig {
                 poll: Duration::from_millis(200),
                 overlap: chrono::Duration::minutes(2),

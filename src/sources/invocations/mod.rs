@@ -178,6 +178,6 @@ impl Source for InvocationsSource {
                 (SourceState::Partial, format!("{lines} lines of {group} are no invocation records and were skipped"))
             }
         };
-        Ok(Pass { state, detail, newest_data })
+        Ok(Pass::new(state, detail, newest_data))
     }
 }

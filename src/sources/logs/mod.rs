@@ -150,15 +150,13 @@ impl Source for LogsSource {
         let detail = errors.iter().map(|error| error.detail.as_str()).collect::<Vec<_>>().join("; ");
         match (errors.into_iter().next(), readers_ok) {
             (Some(error), 0) => Err(CallError { detail, ..error }.into()),
-            (Some(_), _) => Ok(Pass { state: SourceState::Partial, detail, newest_data }),
+            (Some(_), _) => Ok(Pass::new(SourceState::Partial, detail, newest_data)),
             (None, 0) => {
                 let detail = "no log group of the configured applications exists yet".to_owned();
-                Ok(Pass { state: SourceState::NothingDiscovered, detail, newest_data })
+                Ok(Pass::new(SourceState::NothingDiscovered, detail, newest_data))
             }
-            (None, _) if newest_data.is_none() => {
-                Ok(Pass { state: SourceState::NoTraffic, detail: String::new(), newest_data })
-            }
-            (None, _) => Ok(Pass { state: SourceState::Ok, detail: String::new(), newest_data }),
+            (None, _) if newest_data.is_none() => Ok(Pass::new(SourceState::NoTraffic, String::new(), newest_data)),
+            (None, _) => Ok(Pass::new(SourceState::Ok, String::new(), newest_data)),
         }
     }
 }

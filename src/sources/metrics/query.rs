@@ -31,12 +31,14 @@ pub(super) struct Answer {
     pub complete: bool,
     /// What CloudWatch said was wrong.
     pub problems: Vec<String>,
+    /// What reading it cost.
+    pub cost_usd: f64,
 }
 
 /// Reads the minutes of `range` of every series.
 pub(super) async fn read(clients: &RegionClients, series: &[Series], range: Range<Time>) -> Result<Answer, CallError> {
     let mut minutes: HashMap<(usize, i64), MetricStats> = HashMap::new();
-    let mut answer = Answer { points: Vec::new(), complete: true, problems: Vec::new() };
+    let mut answer = Answer { points: Vec::new(), complete: true, problems: Vec::new(), cost_usd: 0.0 };
     for chunk in chunks(series) {
         read_chunk(clients, series, chunk, &range, &mut minutes, &mut answer).await?;
     }
@@ -66,6 +68,7 @@ async fn read_chunk(
     answer: &mut Answer,
 ) -> Result<(), CallError> {
     let cost = COST_PER_METRIC * f64::from(u32::try_from(chunk.len()).unwrap_or(u32::MAX));
+    answer.cost_usd += cost;
     let queries: Vec<_> = chunk.flat_map(|index| queries(index, &series[index])).collect();
     let mut unfinished: HashMap<String, bool> = HashMap::new();
     let mut token = None;
