@@ -10,6 +10,7 @@ use faultline::{
     config::InvocationsRead,
     simulate::fleet::RequestTruth,
 };
+use faultline_core::model::FailureKind;
 use serde_json::Value;
 use world::{ACCOUNT, OTHER_ACCOUNT, REGION, World};
 
@@ -92,6 +93,34 @@ async fn reading_every_record_and_reading_those_of_failures_find_the_same() {
     }
     assert_eq!(found[0], found[1], "all records");
     assert_eq!(found[0], found[2], "filtered here");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn findings_and_estimate_together_come_to_what_really_was_billed_on_awss_side() {
+    let world = World::demo().await;
+    let daemon = world.start(world.config()).await;
+    daemon.until_ready().await;
+    // Settled minutes of the window; what AWS did not count as an error cannot be in its metrics.
+    let (from, until) = (world.now() - chrono::Duration::minutes(60), world.now() - chrono::Duration::minutes(5));
+    let truth = world.truth();
+    let billed =
+        truth.iter().filter(|request| (from..until).contains(&request.ended_at) && request.billed_but_failed());
+    let on_awss_side = billed.filter(|request| request.kind.is_some_and(FailureKind::seen_by_aws)).count();
+    let truth = f64::from(u32::try_from(on_awss_side).unwrap());
+    assert!(truth >= 50.0, "{truth}");
+    let metrics = async |name: &str, label: &str| world::sum(&daemon.text("/metrics").await, name, label);
+    daemon
+        .until("an estimate that comes to the truth", async || {
+            let best = metrics("bedrock_billed_failed_invocations{", "").await;
+            (best - truth).abs() <= 2.0 + 0.05 * truth
+        })
+        .await;
+    let named = metrics("bedrock_billed_failed_invocations{", r#"evidence="confirmed""#).await;
+    assert!(named < 0.8 * truth, "the rest is estimated: {named} of {truth} are named");
+    let lower = metrics("bedrock_billed_failed_invocations_bound{", r#"bound="lower""#).await;
+    let upper = metrics("bedrock_billed_failed_invocations_bound{", r#"bound="upper""#).await;
+    assert!(lower <= truth + 2.0 && truth <= upper, "{lower} to {upper}, and {truth} is true");
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
