@@ -160,9 +160,14 @@ def test_nothing_of_a_prompt_leaves_the_invocation_log(daemon):
         assert "private" not in place
 
 
-def test_a_restart_counts_nothing_twice(daemon, start):
+@pytest.mark.parametrize("end", ["stopped", "killed"])
+def test_a_restart_loses_nothing_and_counts_nothing_twice(daemon, start, end):
     before = daemon.json("/api/v1/findings")["findings"]
-    assert daemon.stop() == 0
+    if end == "stopped":
+        assert daemon.stop() == 0
+    else:
+        daemon.process.kill()
+        daemon.process.wait(20)
     again = start("run", "--config", str(daemon.config))
     again.until("readiness", lambda: again.get("/-/ready")[0] == 200)
     assert again.json("/api/v1/findings")["findings"] == before
