@@ -50,6 +50,7 @@ pub struct App {
     stop_server: CancellationToken,
     cells: TaskTracker,
     recorder: JoinHandle<()>,
+    recorder_gone: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
 }
 
@@ -104,9 +105,14 @@ impl App {
             first_passes,
             on_finding: options.on_finding,
         };
-        let recorder = tokio::task::spawn_blocking(move || recorder.run(batches));
+        let recorder_gone = CancellationToken::new();
+        let guard = recorder_gone.clone().drop_guard();
+        let recorder = tokio::task::spawn_blocking(move || {
+            let _guard = guard;
+            recorder.run(batches);
+        });
         info!(%address, cells = config.cells.len(), ledger = %config.ledger.display(), "started");
-        Ok(Self { address, exporter, stop_sources, stop_server, cells, recorder, server })
+        Ok(Self { address, exporter, stop_sources, stop_server, cells, recorder, recorder_gone, server })
     }
 
     /// Where it listens.
@@ -117,6 +123,17 @@ impl App {
     /// What it exports.
     pub const fn exporter(&self) -> &Exporter {
         &self.exporter
+    }
+
+    /// Runs until it is told to stop, by SIGTERM or SIGINT, and then stops within the deadline. Without its recorder
+    /// the daemon would only seem to run: that ends it, with an error, so that whoever supervises it starts it again.
+    pub async fn run_until_stopped(self, deadline: Duration) -> anyhow::Result<()> {
+        let told = tokio::select! {
+            () = stop_signal() => true,
+            () = self.recorder_gone.cancelled() => false,
+        };
+        let stopped = self.stop(deadline).await;
+        if told { stopped } else { stopped.and(Err(anyhow::anyhow!("the recorder ended by itself; the log says why"))) }
     }
 
     /// Stops the sources, lets everything behind them end as its channel closes, and gives up at the deadline.
@@ -147,7 +164,7 @@ impl App {
 }
 
 /// Waits for SIGTERM or SIGINT.
-pub async fn stop_signal() {
+async fn stop_signal() {
     let interrupt = tokio::signal::ctrl_c();
     match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(mut terminate) => {

@@ -150,8 +150,7 @@ async fn watch(config: Config) -> anyhow::Result<()> {
     let deadline = config.shutdown_timeout;
     let app = App::start(config, app::Options::default()).await?;
     print(&format!("listening on http://{}\n", app.address()))?;
-    app::stop_signal().await;
-    app.stop(deadline).await
+    app.run_until_stopped(deadline).await
 }
 
 /// Prints a command's result. A reader that has gone (`| head`) is no error.

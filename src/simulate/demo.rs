@@ -51,8 +51,7 @@ pub async fn run(listen: SocketAddr, seed: u64) -> anyhow::Result<()> {
         DEMO_PAST.num_hours(),
     ))?;
     let printing = tokio::spawn(print_findings(findings));
-    app::stop_signal().await;
-    let stopped = app.stop(STOP_WITHIN).await;
+    let stopped = app.run_until_stopped(STOP_WITHIN).await;
     stop.cancel();
     printing.abort();
     stopped
