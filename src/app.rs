@@ -45,7 +45,6 @@ pub struct Options {
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
-    exporter: Exporter,
     stop_sources: CancellationToken,
     stop_server: CancellationToken,
     cells: TaskTracker,
@@ -101,7 +100,7 @@ impl App {
             },
             prices,
             ledger,
-            exporter: exporter.clone(),
+            exporter,
             first_passes,
             on_finding: options.on_finding,
         };
@@ -112,17 +111,12 @@ impl App {
             recorder.run(batches);
         });
         info!(%address, cells = config.cells.len(), ledger = %config.ledger.display(), "started");
-        Ok(Self { address, exporter, stop_sources, stop_server, cells, recorder, recorder_gone, server })
+        Ok(Self { address, stop_sources, stop_server, cells, recorder, recorder_gone, server })
     }
 
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// What it exports.
-    pub const fn exporter(&self) -> &Exporter {
-        &self.exporter
     }
 
     /// Runs until it is told to stop, by SIGTERM or SIGINT, and then stops within the deadline. Without its recorder

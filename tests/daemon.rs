@@ -124,6 +124,27 @@ async fn findings_and_estimate_together_come_to_what_really_was_billed_on_awss_s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_polling_is_said_to_cost_is_what_aws_was_asked_for() {
+    let world = World::demo().await;
+    let daemon = world.start(world.config()).await;
+    daemon.until_ready().await;
+    // Between two polls, when no call is under way.
+    daemon
+        .until("a cost of $0.01 per 1,000 metrics requested", async || {
+            let metrics = daemon.text("/metrics").await;
+            let asked = |of: &str| world::sum(&metrics, "faultline_aws_api_calls_total{", of);
+            let cost = world::sum(&metrics, "faultline_aws_api_cost_usd_total{", "GetMetricData");
+            let requested = f64::from(u32::try_from(world.aws.metrics_requested()).unwrap());
+            let calls = f64::from(u32::try_from(world.aws.calls("GetMetricData")).unwrap());
+            requested > 0.0
+                && (cost - requested * 0.01 / 1000.0).abs() < 1e-9
+                && (asked(r#"api="GetMetricData""#) - calls).abs() < 0.5
+        })
+        .await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cell_that_is_denied_is_down_by_name_and_the_others_go_on() {
     let world = World::demo().await;
     world.aws.with_faults(|faults| faults.deny(OTHER_ACCOUNT, "FilterLogEvents"));

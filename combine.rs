@@ -1,0 +1,4 @@
+
+#[cfg(test)]
+#[path = "combine_tests.rs"]
+mod tests;

@@ -1,0 +1,4 @@
+
+#[cfg(test)]
+#[path = "correlator_tests.rs"]
+mod tests;
