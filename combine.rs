@@ -1,4 +1,0 @@
-
-#[cfg(test)]
-#[path = "combine_tests.rs"]
-mod tests;

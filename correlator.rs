@@ -1,4 +1,0 @@
-
-#[cfg(test)]
-#[path = "correlator_tests.rs"]
-mod tests;
