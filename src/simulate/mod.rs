@@ -1,45 +1,11 @@
 //! An AWS to watch, inside the process: CloudWatch and Logs over their real wire protocols, and behind them a
 //! fleet of applications with the truth about every request.
 //!
-//! `fleet` is pure and deterministic from a seed: it turns time into [`Emission`]s and keeps the truth. `store`
+//! `fleet` (crates/simulate) is pure and deterministic from a seed: it turns time into [`Emission`]s and keeps the truth. `store`
 //! holds what the simulated AWS knows and when it becomes visible. `server` answers for it over HTTP.
 
 pub mod demo;
-pub mod fleet;
 pub mod server;
 pub mod store;
 
-use std::sync::Arc;
-
-use faultline_core::model::Time;
-
-/// One thing the fleet makes AWS hold.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Emission {
-    /// A log event of an application or of the model invocation log.
-    Log {
-        /// Log group.
-        group: Arc<str>,
-        /// Log stream.
-        stream: Arc<str>,
-        /// The event's timestamp.
-        at: Time,
-        /// When CloudWatch Logs begins to return it.
-        visible_at: Time,
-        /// The event's message.
-        message: String,
-    },
-    /// One sample of a metric in namespace `AWS/Bedrock`.
-    Sample {
-        /// CloudWatch's name of the metric.
-        metric: &'static str,
-        /// Its dimensions, in CloudWatch's order; `[("ModelId", …)]` or none.
-        dimensions: Arc<[(&'static str, Arc<str>)]>,
-        /// When it happened: its minute is this, floored.
-        at: Time,
-        /// CloudWatch's unit: milliseconds, tokens or 1.
-        value: f64,
-        /// When GetMetricData begins to count it: minutes grow as their samples become visible.
-        visible_at: Time,
-    },
-}
+pub use faultline_simulate::{Emission, fleet};

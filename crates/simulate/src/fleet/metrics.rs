@@ -6,7 +6,7 @@ use faultline_core::model::{BedrockException, Operation};
 
 use super::{chance::number, plan::CountsInvocations, request::Attempt};
 
-/// The dimensions of a series, as [`crate::simulate::Emission::Sample`] carries them.
+/// The dimensions of a series, as [`crate::Emission::Sample`] carries them.
 pub(super) type Dimensions = Arc<[(&'static str, Arc<str>)]>;
 
 /// One metric's sample.

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use faultline_core::model::Operation;
 
 use super::*;
-use crate::simulate::fleet::FleetPlan;
+use crate::fleet::FleetPlan;
 
 const REQUEST_ID: &str = "11111111-2222-4333-8444-555555555555";
 const FAILURES: [Failure; 8] = [

@@ -16,7 +16,7 @@ use super::{
     texts::{self, Told},
     truth::RequestTruth,
 };
-use crate::simulate::Emission;
+use crate::Emission;
 
 /// The log group of the model invocation log.
 pub const INVOCATION_GROUP: &str = "/bedrock/invocations";

@@ -30,7 +30,7 @@ use self::{
     emit::{Emitter, Names, Played},
     request::{Call, Prompt, Stage},
 };
-use super::Emission;
+use crate::Emission;
 
 pub use self::{
     application::{Application, ApplicationInfo, ClientLibrary, HealthCheck, Pace, Size},

@@ -158,7 +158,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::simulate::fleet::FleetPlan;
+    use crate::fleet::FleetPlan;
 
     fn now() -> Time {
         "2026-11-24T12:00:00Z".parse().unwrap()

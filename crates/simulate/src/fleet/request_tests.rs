@@ -3,7 +3,7 @@
 use faultline_core::model::Operation;
 
 use super::*;
-use crate::simulate::fleet::{
+use crate::fleet::{
     FleetPlan,
     application::Pace,
     chance::{seconds_between, stream_of},
