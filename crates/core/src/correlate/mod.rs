@@ -19,7 +19,7 @@ pub use summary::{CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
 
 use self::{estimate::Estimate, join::Joins, minutes::Minutes};
 use crate::{
-    model::{Cell, Finding, ModelKey, Observation, Time},
+    model::{Cell, Finding, Incident, ModelKey, Observation, Time},
     price::PriceTable,
 };
 
@@ -50,6 +50,8 @@ pub struct Advance {
     pub findings: Vec<Finding>,
     /// Client failures whose outcome is now known.
     pub concluded: Vec<Conclusion>,
+    /// Incidents that began, went on or ended (their revision has grown).
+    pub incidents: Vec<Incident>,
 }
 
 /// The correlator of one cell.
@@ -97,6 +99,7 @@ impl Correlator {
         let advance = Advance {
             findings: self.joins.findings(&self.cell, &self.prices),
             concluded: self.joins.conclude(now, self.settings.horizon),
+            incidents: Vec::new(),
         };
         let oldest = now - self.settings.retention();
         self.joins.prune(oldest, now, self.settings.cap);
