@@ -240,7 +240,7 @@ fn count_minute(growth: &mut Growth, point: &MetricPoint, grown: Grown, prices: 
         _ => return,
     };
     growth.of_scope(counter, &scope, own, grown.sum);
-    let Some(price) = prices.lookup(model) else { return };
+    let Some(price) = prices.lookup(model, &point.cell.region) else { return };
     let per_million = match point.metric {
         Metric::InputTokenCount => price.input,
         Metric::OutputTokenCount => price.output,
