@@ -127,6 +127,7 @@ impl Running {
         for correlator in self.correlators.values_mut() {
             let advance = correlator.advance(now);
             self.change.findings.extend(advance.findings);
+            self.change.incidents.extend(advance.incidents);
             self.change.concluded.extend(advance.concluded);
         }
     }
