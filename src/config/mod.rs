@@ -75,6 +75,8 @@ pub struct ApplicationConfig {
     pub model_id: Option<String>,
     /// Whether a failure that names no service is taken for Bedrock's.
     pub assume_bedrock: bool,
+    /// Whether the request ids of calls that ended well are read too.
+    pub successes: bool,
     /// Where its logs are, if not in the cell's region.
     pub region: Option<String>,
     /// Whose role reads its logs, if not the cell's.
@@ -84,12 +86,14 @@ pub struct ApplicationConfig {
 }
 
 /// The model invocation log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InvocationsConfig {
     /// Its log group.
     pub group: String,
     /// Which records are read.
     pub read: InvocationsRead,
+    /// What reading every record may take before `auto` reads those of failures only.
+    pub megabytes_per_minute: f64,
 }
 
 /// Which records are read.

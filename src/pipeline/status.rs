@@ -82,6 +82,8 @@ pub struct SourceStatus {
     pub settle_seconds: Option<f64>,
     /// Times the source was restarted after an error or a panic.
     pub restarts: u64,
+    /// Log events that were seen to have arrived later than the overlap, logs and invocations only.
+    pub missed_events: u64,
 }
 
 /// The handle a source reports through. Clones share one status.
@@ -117,6 +119,7 @@ impl StatusBoard {
             next_poll: None,
             settle_seconds: None,
             restarts: 0,
+            missed_events: 0,
         })));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(handle.clone());
         handle

@@ -93,6 +93,7 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
         identity: Some(application.identity.to_string()),
         model_id: Some(application.model_id.to_string()),
         assume_bedrock: true,
+        successes: false,
         region: None,
         role_arn: None,
         external_id: None,
@@ -108,6 +109,7 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
             invocations: Some(InvocationsConfig {
                 group: INVOCATION_GROUP.to_owned(),
                 read: InvocationsRead::Failures,
+                megabytes_per_minute: 60.0,
             }),
         }],
         metrics: MetricsConfig {

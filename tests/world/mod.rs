@@ -162,6 +162,7 @@ impl World {
             identity: None,
             model_id: Some(application.model_id.to_string()),
             assume_bedrock: true,
+            successes: false,
             region: None,
             role_arn: None,
             external_id: None,
@@ -174,6 +175,7 @@ impl World {
             invocations: Some(InvocationsConfig {
                 group: INVOCATION_GROUP.to_owned(),
                 read: InvocationsRead::Failures,
+                megabytes_per_minute: 60.0,
             }),
         }
     }
