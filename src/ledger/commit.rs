@@ -179,7 +179,7 @@ struct Grown {
     samples: f64,
 }
 
-/// By how much the minute has grown. CloudWatch revises upward: of two readings the larger stands.
+/// By how much the minute has grown. CloudWatch revises upward: of two readings the larger stands, of each number.
 fn upsert_minute(transaction: &Transaction<'_>, point: &MetricPoint) -> Result<Grown, LedgerError> {
     let model = point.model.as_ref();
     let (model_id, route) = model.map_or(("", ""), |model| (&*model.model_id, model.route.as_str()));
@@ -191,7 +191,7 @@ fn upsert_minute(transaction: &Transaction<'_>, point: &MetricPoint) -> Result<G
         .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (sum, samples) = known.unwrap_or_default();
-    if known.is_some() && (point.stats.sample_count, point.stats.sum) <= (samples, sum) {
+    if known.is_some() && point.stats.sample_count <= samples && point.stats.sum <= sum {
         return Ok(Grown::default());
     }
     let grown = Grown { sum: (point.stats.sum - sum).max(0.0), samples: (point.stats.sample_count - samples).max(0.0) };
@@ -203,8 +203,8 @@ fn upsert_minute(transaction: &Transaction<'_>, point: &MetricPoint) -> Result<G
             route,
             point.metric.as_str(),
             minute,
-            point.stats.sum,
-            point.stats.sample_count
+            point.stats.sum.max(sum),
+            point.stats.sample_count.max(samples)
         ],
     )?;
     Ok(grown)
@@ -212,7 +212,7 @@ fn upsert_minute(transaction: &Transaction<'_>, point: &MetricPoint) -> Result<G
 
 fn count_minute(growth: &mut Growth, point: &MetricPoint, grown: Grown, prices: &PriceTable) {
     let Some(model) = &point.model else {
-        if point.metric == Metric::ModelInvocationLogsCloudWatchDeliveryFailure {
+        if point.metric.is_log_delivery_failure() {
             growth.of_cell(Counter::LogDeliveryFailures, &point.cell, grown.sum);
         }
         return;
