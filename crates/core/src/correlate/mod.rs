@@ -7,8 +7,10 @@
 mod combine;
 mod estimate;
 mod join;
+mod learn;
 mod minutes;
 mod summary;
+mod view;
 
 use std::{collections::BTreeSet, sync::Arc};
 
