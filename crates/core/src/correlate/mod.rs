@@ -8,6 +8,7 @@ mod combine;
 mod estimate;
 mod join;
 mod learn;
+mod matching;
 mod minutes;
 mod summary;
 mod view;

@@ -27,6 +27,8 @@ pub(in crate::correlate) struct RecordView {
     pub(in crate::correlate) output: u32,
     /// Seconds from start to last token; NaN where the record does not tell.
     pub(in crate::correlate) latency: f32,
+    /// Seconds from start to first byte; NaN where the record does not tell.
+    pub(in crate::correlate) first_byte: f32,
     /// Whether something else already says what became of the request: a failure named it, it carries an errorCode,
     /// or a success line names it. Such a record teaches, but no failure without an id can be its.
     pub(in crate::correlate) explained: bool,
@@ -36,6 +38,11 @@ impl RecordView {
     /// Its latency in seconds, where the record tells.
     pub(in crate::correlate) fn exact_latency(&self) -> Option<f64> {
         (!self.latency.is_nan()).then(|| f64::from(self.latency))
+    }
+
+    /// Seconds to its first byte, where the record tells.
+    pub(in crate::correlate) fn first_byte(&self) -> Option<f64> {
+        (!self.first_byte.is_nan()).then(|| f64::from(self.first_byte))
     }
 
     /// Whether the answer came as a stream of frames.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::{
     super::view::RecordView,
-    normal::{above, median},
+    normal::{above, density, median},
 };
 
 /// A call may stall whatever its length: no record is less likely than this to have outlasted a client's patience.
@@ -129,11 +129,25 @@ impl LatencyLaw {
     /// its latency.
     pub(in crate::correlate) fn exceeds(&self, record: &RecordView, seconds: f64) -> f64 {
         let chance = match record.exact_latency() {
-            Some(latency) => f64::from(u8::from(latency >= seconds - TOLERANCE)),
+            Some(latency) => return certainly(latency, seconds),
             None if seconds <= 0.0 => 1.0,
             None => above((seconds.ln() - self.expected(record)) / self.sd),
         };
         chance.max(STALL)
+    }
+
+    /// The density of the record's call ending so many seconds after it began.
+    pub(in crate::correlate) fn ends_at(&self, record: &RecordView, seconds: f64) -> f64 {
+        match record.exact_latency() {
+            Some(latency) => density((seconds - latency) / TOLERANCE) / TOLERANCE,
+            None if seconds <= 0.0 => 0.0,
+            None => density((seconds.ln() - self.expected(record)) / self.sd) / (self.sd * seconds),
+        }
+    }
+
+    /// The seconds within which its call all but certainly ended.
+    pub(in crate::correlate) fn longest(&self, record: &RecordView) -> f64 {
+        record.exact_latency().map_or_else(|| (self.expected(record) + 2.0 * self.sd).exp(), |latency| latency + 2.0)
     }
 
     /// The seconds a record's call took on average, exact where the record tells.
@@ -146,6 +160,11 @@ impl LatencyLaw {
 fn drawn_to_prior(spread: f64, n: f64) -> f64 {
     let (.., prior) = PRIOR;
     ((n * spread * spread + PRIOR_WEIGHT * prior * prior / 4.0) / (n + PRIOR_WEIGHT)).sqrt().max(0.03)
+}
+
+/// Whether a wait that is known was longer than so many seconds: 1, or [`STALL`].
+pub(in crate::correlate) fn certainly(waited: f64, seconds: f64) -> f64 {
+    if waited >= seconds - TOLERANCE { 1.0 } else { STALL }
 }
 
 struct Sample {

@@ -10,7 +10,7 @@ mod rate;
 mod timeout;
 
 pub(in crate::correlate) use client::{Client, Clock};
-pub(in crate::correlate) use latency::{LatencyLaw, STALL};
+pub(in crate::correlate) use latency::{LatencyLaw, STALL, certainly};
 pub(in crate::correlate) use rate::{Weighted, largest_local};
 pub(in crate::correlate) use timeout::Timeout;
 

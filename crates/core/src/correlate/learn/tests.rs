@@ -17,6 +17,7 @@ fn record(at: f64, output: u32, latency: f32) -> RecordView {
         cached: 0,
         output,
         latency,
+        first_byte: f32::NAN,
         explained: false,
     }
 }
