@@ -4,7 +4,10 @@
 //! of observations, not on their order or on how often each is shown: findings are worked out anew from what is
 //! known of a request whenever something new is known of it.
 
+mod blocks;
+mod caller;
 mod combine;
+mod coverage;
 mod estimate;
 mod join;
 mod learn;
@@ -12,6 +15,7 @@ mod matching;
 mod minutes;
 mod summary;
 mod view;
+mod views;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -92,13 +96,16 @@ impl Correlator {
             Observation::Metric(point) if point.cell == self.cell && self.minutes.add(point) => {
                 self.estimated_at = None;
             }
-            // Successes narrow matching without ids, which comes later.
+            Observation::Success(success) if success.cell == self.cell => self.joins.add_success(success),
+            Observation::RecordsRead(read) if read.cell == self.cell => self.joins.add_stretch(read),
             _ => {}
         }
     }
 
     /// Concludes what can be concluded at `now`, which never goes back.
     pub fn advance(&mut self, now: Time) -> Advance {
+        self.joins.see(now);
+        self.joins.match_due(now, self.settings.horizon);
         let advance = Advance {
             findings: self.joins.findings(&self.cell, &self.prices),
             concluded: self.joins.conclude(now, self.settings.horizon),
