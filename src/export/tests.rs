@@ -32,7 +32,7 @@ fn cell() -> Cell {
 fn finding(id: &str, model: &str, minutes_ago: i64) -> Finding {
     let model = ModelKey::parse(model);
     let tokens = Tokens { input: 1200, output: 345, cache_read: 800, cache_write: 0 };
-    let price = PriceTable::builtin().lookup(&model).cloned();
+    let price = PriceTable::builtin().lookup(&model, &cell().region).cloned();
     let log = |group: &str| LogRef { group: group.into(), stream: "web/1".into(), event_id: id.into(), at: now() };
     Finding {
         id: Finding::id_of(&cell(), id),

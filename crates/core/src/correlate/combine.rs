@@ -7,7 +7,7 @@
 use super::{EstimateState, ScopeSummary, Tally, estimate::Estimate, join::Joins, minutes::Minutes};
 use crate::{
     model::{Cell, Evidence, FailureKind, Finding, Metric, ModelKey, Scope, Time, Tokens},
-    price::PriceTable,
+    price::{PriceRow, PriceTable},
 };
 
 /// The summary of one scope since a time.
@@ -66,14 +66,21 @@ pub(super) fn scope(
         confirmed,
         probable,
         estimated,
-        estimated_cost_usd: cost_of_one(model, &confirmed, &probable, minutes, prices, since)
-            .map(|cost| cost * estimated),
+        estimated_cost_usd: cost_of_one(
+            prices.lookup(model, &cell.region),
+            model,
+            &confirmed,
+            &probable,
+            minutes,
+            since,
+        )
+        .map(|cost| cost * estimated),
         lower: beside + of_aws.max(lower),
         // Failures that the metrics cannot show and that nothing was joined to may each have been billed.
         upper: beside + of_aws.max(upper) + unjoined,
         state,
         state_reason,
-        priced: prices.lookup(model).is_some(),
+        priced: prices.lookup(model, &cell.region).is_some(),
         pending,
         latency: minutes.newest(model, Metric::InvocationLatency, since),
         time_to_first_token: minutes.newest(model, Metric::TimeToFirstToken, since),
@@ -82,14 +89,14 @@ pub(super) fn scope(
 
 /// What one more billed failure would cost: the mean of the named ones, else of a request of this model.
 fn cost_of_one(
+    price: Option<&PriceRow>,
     model: &ModelKey,
     confirmed: &Tally,
     probable: &Tally,
     minutes: &Minutes,
-    prices: &PriceTable,
     since: Time,
 ) -> Option<f64> {
-    let price = prices.lookup(model)?;
+    let price = price?;
     let priced = confirmed.count + probable.count - confirmed.unpriced - probable.unpriced;
     if priced > 0 {
         #[allow(clippy::cast_precision_loss)] // counts of findings are far below 2^52

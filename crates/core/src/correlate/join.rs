@@ -126,7 +126,7 @@ impl Joins {
             Some(client) => client.text.kind,
             None => kind_of_error(record.error_code.as_deref()?)?,
         };
-        let price = prices.lookup(&record.model).cloned();
+        let price = prices.lookup(&record.model, &cell.region).cloned();
         Some(Finding {
             id: Finding::id_of(cell, &record.request_id),
             scope: Scope { cell: cell.clone(), model: record.model.clone() },
