@@ -118,6 +118,7 @@ impl<'a> Observer<'a> {
         rng: &mut impl Rng,
     ) -> (Time, Observation) {
         let ended_at = attempt.ended_at();
+        let streams = self.application.operation.is_streaming();
         let knows_latency = self.knobs.latency_in_records && code.is_none();
         let record = InvocationRecord {
             cell: self.cell.clone(),
@@ -131,6 +132,10 @@ impl<'a> Observer<'a> {
             own_id: call.own_id.as_deref().map(Into::into),
             inference_region: None,
             latency_seconds: knows_latency.then(|| number(count(attempt.latency * 1000.0)) / 1000.0),
+            first_byte_seconds: (knows_latency && streams)
+                .then(|| number(count(attempt.first_token * 1000.0)) / 1000.0),
+            stream_ended: (knows_latency && streams)
+                .then(|| !matches!(attempt.failure, Some(Failure::FrameMidStream(_)))),
             log: LogRef {
                 group: Arc::clone(&self.invocation_group),
                 stream: Arc::clone(&self.invocation_stream),
