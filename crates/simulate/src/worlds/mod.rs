@@ -20,7 +20,7 @@ use std::sync::Arc;
 use chrono::{TimeDelta, TimeZone, Utc};
 use faultline_core::{
     correlate::{InvocationsCount, Settings},
-    model::{Cell, ModelKey, Observation, Scope, Time},
+    model::{Cell, ModelKey, Observation, RecordsRead, Scope, Time},
 };
 use rand::RngExt;
 
@@ -134,6 +134,7 @@ impl World {
         }
         drop(observers);
         minutes.read(&cell, &mut observations);
+        observations.extend(every_record_is_read(&cell, start, end));
         observations.sort_by_key(|(seen_at, _)| *seen_at);
         let incidents = true_incidents(&cell, &plan, scenario, &truth);
         let settings = Settings {
@@ -146,6 +147,17 @@ impl World {
         let applications = plan.applications.into_iter().zip(tellings).collect();
         Self { cell, settings, start, end, observations, truth, incidents, knobs, applications, scenario, rpm, seed }
     }
+}
+
+/// The invocation log is read as a whole, every minute.
+fn every_record_is_read(cell: &Cell, start: Time, end: Time) -> impl Iterator<Item = (Time, Observation)> {
+    let start = start - TimeDelta::minutes(10);
+    let reads = (0..).map(move |minute| start + TimeDelta::minutes(minute));
+    reads.take_while(move |from| *from < end + HORIZON).map(|from| {
+        let until = from + TimeDelta::minutes(1);
+        let read = RecordsRead { cell: cell.clone(), model: None, from, until };
+        (until + TimeDelta::seconds(5), Observation::RecordsRead(read))
+    })
 }
 
 fn noise(knobs: &Knobs, silent_losses: f64, start: Time) -> Noise {

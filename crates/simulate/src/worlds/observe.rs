@@ -135,7 +135,7 @@ impl<'a> Observer<'a> {
             first_byte_seconds: (knows_latency && streams)
                 .then(|| number(count(attempt.first_token * 1000.0)) / 1000.0),
             stream_ended: (knows_latency && streams)
-                .then(|| !matches!(attempt.failure, Some(Failure::FrameMidStream(_)))),
+                .then_some(!matches!(attempt.failure, Some(Failure::FrameMidStream(_)))),
             log: LogRef {
                 group: Arc::clone(&self.invocation_group),
                 stream: Arc::clone(&self.invocation_stream),
