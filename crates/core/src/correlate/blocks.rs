@@ -5,7 +5,10 @@
 //! their order, and is worked out once when the first of its failures is concluded and again when something new is
 //! known of that time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Duration};
 
@@ -13,7 +16,7 @@ use super::{
     matching,
     views::{FailureKey, Views},
 };
-use crate::model::Time;
+use crate::model::{LogRef, Time};
 
 /// Length of a block, in seconds.
 const BLOCK: i64 = 300;
@@ -22,8 +25,19 @@ const AFTER: i64 = 300;
 /// A finding is named from this probability on.
 pub(super) const PROBABLE: f64 = 0.8;
 
+/// A failure without an id, and a record it may be of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Match<'a> {
+    /// Where the client's log tells of the failure.
+    pub client_log: &'a LogRef,
+    /// The record's request id.
+    pub request_id: &'a str,
+    /// How likely the failure is of that request.
+    pub probability: f64,
+}
+
 /// A record, and how likely a failure is of it.
-type Match = (std::sync::Arc<str>, f64);
+type Odds = (Arc<str>, f64);
 
 /// What is known of the matches of every failure without an id.
 #[derive(Debug, Default)]
@@ -33,13 +47,13 @@ pub(super) struct Blocks {
     /// Blocks in which something may have changed since they were matched.
     stale: BTreeSet<i64>,
     /// The matches of each failure that was matched.
-    matches: BTreeMap<FailureKey, Vec<Match>>,
+    matches: BTreeMap<FailureKey, Vec<Odds>>,
     /// The minute in which blocks were matched last.
     matched_in: Option<i64>,
 }
 
 /// A failure whose matches changed: those of before, and those of now.
-type Change = (FailureKey, Vec<Match>, Vec<Match>);
+type Change = (FailureKey, Vec<Odds>, Vec<Odds>);
 
 impl Blocks {
     /// A failure that may be matched.
@@ -93,12 +107,12 @@ impl Blocks {
     /// Matches the failures of a block.
     pub(super) fn run(&mut self, block: i64, views: &Views) -> Vec<Change> {
         let mut learnt = views.learn();
-        let mut found: BTreeMap<usize, Vec<Match>> = BTreeMap::new();
+        let mut found: BTreeMap<usize, Vec<Odds>> = BTreeMap::new();
         for pair in matching::matches(&views.records, &views.failures, &mut learnt) {
             found.entry(pair.failure).or_default().push((views.id_of(pair.record), pair.probability));
         }
         let of_block = |position: usize| views.key_of(position).filter(|key| block_of(key.0) == block);
-        let matched: BTreeMap<FailureKey, Vec<Match>> = (0..views.failures.len())
+        let matched: BTreeMap<FailureKey, Vec<Odds>> = (0..views.failures.len())
             .filter_map(|position| Some((of_block(position)?.clone(), found.remove(&position).unwrap_or_default())))
             .collect();
         self.stale.remove(&block);
@@ -114,8 +128,19 @@ impl Blocks {
     }
 
     /// The records a failure may be of.
-    pub(super) fn matches_of(&self, key: &FailureKey) -> &[Match] {
+    pub(super) fn matches_of(&self, key: &FailureKey) -> &[Odds] {
         self.matches.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// All matches.
+    pub(super) fn all(&self) -> impl Iterator<Item = Match<'_>> {
+        self.matches.iter().flat_map(|((_, log), odds)| {
+            odds.iter().map(move |(id, probability)| Match {
+                client_log: log,
+                request_id: id,
+                probability: *probability,
+            })
+        })
     }
 
     /// Until when observations bear on a block.

@@ -9,7 +9,7 @@ use chrono::Duration;
 
 use super::{
     Conclusion,
-    blocks::{Blocks, PROBABLE},
+    blocks::{Blocks, Match, PROBABLE},
     coverage::Coverage,
     views::{FailureKey, Successes, Views, is_nameless},
 };
@@ -146,7 +146,8 @@ impl Joins {
         let mut findings = Vec::new();
         for id in changed {
             let Some(record) = self.records.get(&id) else { continue };
-            let Some(mut finding) = self.finding(cell, record, prices) else { continue };
+            let found = self.finding(cell, record, prices).or_else(|| self.taken_back(&id));
+            let Some(mut finding) = found else { continue };
             if let Some(before) = self.findings.get(&id) {
                 finding.revision = before.revision;
                 if finding == *before {
@@ -168,14 +169,16 @@ impl Joins {
             return None;
         }
         let named = self.failure_of(record);
-        let (client, failure, probability) = match (named, record.error_code.as_deref()) {
-            (Some(client), _) => (named, client.text.kind, 1.0),
-            (None, Some(code)) => (None, kind_of_error(code)?, 1.0),
+        let (client, failure, probability, is_of) = match (named, record.error_code.as_deref()) {
+            (Some(client), _) => (named, client.text.kind, 1.0, 1.0),
+            (None, Some(code)) => (None, kind_of_error(code)?, 1.0, 1.0),
             (None, None) => {
-                let (client, probability) = self.matched(record)?;
-                (Some(client), client.text.kind, probability)
+                let (client, of_this, of_any) = self.matched(record)?;
+                (Some(client), client.text.kind, of_any, of_this)
             }
         };
+        // Of two lines of one moment it may be certain that each is of one of two records, but not which of which.
+        let line = client.filter(|_| is_of >= PROBABLE);
         let evidence = if probability < 1.0 { Evidence::Probable } else { Evidence::Confirmed };
         let price = prices.lookup(&record.model, &cell.region).cloned();
         Some(Finding {
@@ -194,27 +197,27 @@ impl Joins {
             application: client.map(|client| Arc::clone(&client.application)),
             identity: record.identity.clone(),
             revision: 0,
-            client_log: client.map(|client| client.log.clone()),
+            client_log: line.map(|client| client.log.clone()),
             invocation_log: Some(record.log.clone()),
             retry_of: client.and_then(|client| self.next_attempt(record, client)),
         })
     }
 
-    /// The failure this record was most likely matched to, and how likely it is of any failure at all. One that was
-    /// said to be probable is spoken of again when it no longer is.
-    fn matched(&self, record: &InvocationRecord) -> Option<(&Arc<ClientFailure>, f64)> {
-        let claims = self.claims.get(&record.request_id);
-        let before = self.findings.get(&record.request_id);
-        // Never 1: that is for what is known.
-        let sum = claims.map_or(0.0, |claims| claims.values().sum::<f64>()).min(0.9999);
-        if sum < PROBABLE && before.is_none_or(|before| before.probability < PROBABLE) {
-            return None;
-        }
-        let best = claims.into_iter().flatten().max_by(|a, b| a.1.total_cmp(b.1).then_with(|| b.0.cmp(a.0)));
-        let told = before.and_then(|before| before.client_log.as_ref());
-        let told = told.map(|log| (log.at, log.clone()));
-        let state = best.map(|(key, _)| key).or(told.as_ref()).and_then(|key| self.failures.get(key))?;
-        Some((&state.failure, sum))
+    /// The failure this record was most likely matched to, how likely it is of that one, and of any failure at all.
+    fn matched(&self, record: &InvocationRecord) -> Option<(&Arc<ClientFailure>, f64, f64)> {
+        let claims = self.claims.get(&record.request_id)?;
+        let best = claims.iter().max_by(|a, b| a.1.total_cmp(b.1).then_with(|| b.0.cmp(a.0)));
+        let (key, of_best) = best?;
+        let of_any = probability_of(claims);
+        (of_any >= PROBABLE).then_some(())?;
+        Some((&self.failures.get(key)?.failure, *of_best, of_any))
+    }
+
+    /// What was said to be probable and no longer is, is said again with what is left of it.
+    fn taken_back(&self, id: &Arc<str>) -> Option<Finding> {
+        let before = self.findings.get(id).filter(|before| before.probability >= PROBABLE)?;
+        let probability = self.claims.get(id).map_or(0.0, probability_of);
+        Some(Finding { probability, ..before.clone() })
     }
 
     /// Matches failures without an id where some are due and something changed.
@@ -239,7 +242,7 @@ impl Joins {
     }
 
     /// Everything before a time, as matching sees it.
-    fn views(&self, cut_off: Time) -> Views {
+    pub(super) fn views(&self, cut_off: Time) -> Views {
         let mut views = Views::default();
         let end = (cut_off, Arc::from(""));
         let records = self.records_by_time.range(..end);
@@ -338,10 +341,7 @@ impl Joins {
 
     /// The model of the records that a failure was matched to, where those are named as findings.
     fn model_of_named_match(&self, key: &FailureKey) -> Option<ModelKey> {
-        let is_named = |id: &Arc<str>| {
-            let claims = self.claims.get(id).into_iter().flat_map(BTreeMap::values);
-            claims.sum::<f64>() >= PROBABLE
-        };
+        let is_named = |id: &Arc<str>| self.claims.get(id).is_some_and(|claims| probability_of(claims) >= PROBABLE);
         let named = self.blocks.matches_of(key).iter().filter(|(id, _)| is_named(id));
         let best = named.clone().max_by(|a, b| a.1.total_cmp(&b.1))?;
         let certain = named.map(|(_, probability)| probability).sum::<f64>() >= PROBABLE;
@@ -394,6 +394,25 @@ impl Joins {
                 Some(named) => named == model,
                 None => model.is_unknown(),
             })
+    }
+
+    pub(super) fn record(&self, id: &str) -> Option<&InvocationRecord> {
+        self.records.get(id).map(Arc::as_ref)
+    }
+
+    /// Whether a record is a finding known for certain.
+    pub(super) fn is_confirmed(&self, id: &str) -> bool {
+        self.findings.get(id).is_some_and(|finding| finding.evidence == Evidence::Confirmed)
+    }
+
+    /// P(some failure without an id is of this record).
+    pub(super) fn matched_at_all(&self, id: &str) -> f64 {
+        self.claims.get(id).map_or(0.0, probability_of)
+    }
+
+    /// Every match.
+    pub(super) fn matches(&self) -> impl Iterator<Item = Match<'_>> {
+        self.blocks.all()
     }
 
     /// Every model that a failure or a record named.
@@ -459,6 +478,11 @@ impl Joins {
             remove_from(&mut self.records_by_own_id, own_id, &key);
         }
     }
+}
+
+/// How likely a record is of any of the failures that may be of it. Never 1: that is for what is known.
+fn probability_of(claims: &BTreeMap<FailureKey, f64>) -> f64 {
+    claims.values().sum::<f64>().min(0.9999)
 }
 
 fn remove_claim(claims: &mut HashMap<Arc<str>, BTreeMap<FailureKey, f64>>, id: &Arc<str>, key: &FailureKey) {

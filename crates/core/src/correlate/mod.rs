@@ -4,6 +4,7 @@
 //! of observations, not on their order or on how often each is shown: findings are worked out anew from what is
 //! known of a request whenever something new is known of it.
 
+mod beliefs;
 mod blocks;
 mod caller;
 mod combine;
@@ -21,6 +22,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::Duration;
 
+pub use beliefs::RecordBelief;
+pub use blocks::Match;
 pub use estimate::InvocationsCount;
 pub use summary::{CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
 
@@ -137,6 +140,18 @@ impl Correlator {
             scopes,
             evicted: self.joins.evicted(),
         }
+    }
+
+    /// Every failure without an id that was matched, with the records it may be of: what its findings and the expected
+    /// sums rest on.
+    pub fn matches(&self) -> impl Iterator<Item = Match<'_>> {
+        self.joins.matches()
+    }
+
+    /// What is believed of every record of a model since a time, in the order of time. Costs as much as there are
+    /// records: for once a minute, not for every call of [`Correlator::summary`].
+    pub fn beliefs_since(&self, model: &ModelKey, since: Time) -> Vec<RecordBelief> {
+        self.joins.beliefs_since(model, since, self.prices.lookup(model, &self.cell.region))
     }
 
     /// Estimates cost more than joins and change once a minute or with the metrics: only then are they made again.

@@ -124,6 +124,11 @@ impl Views {
         Learnt::of(&self.records, &self.failures, &self.successes, models)
     }
 
+    /// The number of a model, where a record or a failure names it.
+    pub(super) fn number_of(&self, model: &ModelKey) -> Option<u32> {
+        self.models.0.get(model).copied()
+    }
+
     /// The request id of a record, by its position.
     pub(super) fn id_of(&self, position: usize) -> Arc<str> {
         self.ids.get(position).cloned().unwrap_or_else(|| Arc::from(""))
@@ -162,10 +167,6 @@ impl Successes {
         self.by_time.insert((success.at, Arc::clone(&id)));
         self.by_request.insert(id, told);
         true
-    }
-
-    pub(super) fn names(&self, request_id: &str) -> bool {
-        self.by_request.contains_key(request_id)
     }
 
     pub(super) fn application_of(&self, request_id: &str) -> Option<&Arc<str>> {

@@ -136,6 +136,16 @@ impl LatencyLaw {
         chance.max(STALL)
     }
 
+    /// P(the record's call kept its client waiting longer than `patience` seconds). A stream's client waits for its
+    /// first byte only, of which its tokens tell nothing.
+    pub(in crate::correlate) fn outlasts(&self, record: &RecordView, patience: f64) -> f64 {
+        match (record.streams(), record.first_byte()) {
+            (true, Some(first)) => certainly(first, patience),
+            (true, None) => STALL,
+            (false, _) => self.exceeds(record, patience),
+        }
+    }
+
     /// The density of the record's call ending so many seconds after it began.
     pub(in crate::correlate) fn ends_at(&self, record: &RecordView, seconds: f64) -> f64 {
         match record.exact_latency() {

@@ -31,12 +31,6 @@ impl Default for Timeout {
 }
 
 impl Timeout {
-    /// One that is known for certain.
-    #[cfg(test)]
-    pub(in crate::correlate) fn known(seconds: f64) -> Self {
-        Self(vec![(seconds, 1.0)])
-    }
-
     /// What the elapsed seconds of read timeouts, each with its number of attempts where the log tells, say.
     pub(in crate::correlate) fn learn(elapsed: &[(f64, Option<u32>)]) -> Self {
         let log_likelihood =
