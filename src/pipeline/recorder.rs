@@ -125,7 +125,7 @@ impl Running {
             match observation {
                 Observation::Failure(failure) => self.change.failures.push(failure),
                 Observation::Metric(point) => self.change.points.push(point),
-                Observation::Record(_) | Observation::Success(_) => {}
+                Observation::Record(_) | Observation::RecordsRead(_) | Observation::Success(_) => {}
             }
         }
         self.change.cursors.extend(batch.cursors);
