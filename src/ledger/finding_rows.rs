@@ -60,14 +60,9 @@ pub(super) fn upsert(
         return Ok(false);
     }
     let price = finding.price.as_ref().map(serde_json::to_string).transpose()?;
+    let client = log_names(transaction, names, finding.client_log.as_ref())?;
+    let record = log_names(transaction, names, finding.invocation_log.as_ref())?;
     let mut text = |text: Option<&str>| names.maybe(transaction, text);
-    let log_names = |log: &Option<LogRefJson>,
-                     text: &mut dyn FnMut(Option<&str>) -> Result<Option<i64>, LedgerError>| {
-        let group = text(log.as_ref().map(|log| &*log.group))?;
-        Ok::<_, LedgerError>((group, text(log.as_ref().map(|log| &*log.stream))?))
-    };
-    let client = log_names(&finding.client_log, &mut text)?;
-    let record = log_names(&finding.invocation_log, &mut text)?;
     let event = |log: &Option<LogRefJson>| log.as_ref().map(|log| log.event_id.clone());
     let at = |log: &Option<LogRefJson>| log.as_ref().map(|log| milliseconds(&log.at)).transpose();
     let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -121,6 +116,16 @@ pub(super) fn upsert(
             grade(finding),
         ])?;
     Ok(known.is_none())
+}
+
+/// The numbers of a log event's group and stream.
+fn log_names(
+    transaction: &Transaction<'_>,
+    names: &mut Names,
+    log: Option<&LogRefJson>,
+) -> Result<(Option<i64>, Option<i64>), LedgerError> {
+    let group = names.maybe(transaction, log.map(|log| &*log.group))?;
+    Ok((group, names.maybe(transaction, log.map(|log| &*log.stream))?))
 }
 
 /// A finding from a row of [`COLUMNS`].
