@@ -40,7 +40,7 @@ pub(super) async fn findings(
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
     let query = query(parameters, app.exporter.0.clock.now())?;
     let page = app.findings(query).await?;
-    let next_cursor = page.next.map(|(at, id)| format!("{at}.{id}"));
+    let next_cursor = page.next.map(|(at, seq)| format!("{at}.{seq}"));
     Ok(Json(json!({ "findings": page.findings, "next_cursor": next_cursor })))
 }
 
@@ -64,7 +64,7 @@ fn query(parameters: FindingsParameters, now: Time) -> Result<FindingsQuery, Api
         match parameters.cursor {
             None => None,
             Some(text) => {
-                let parts = text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
+                let parts = text.split_once('.').and_then(|(at, seq)| Some((at.parse().ok()?, seq.parse().ok()?)));
                 Some(parts.ok_or_else(|| {
                     bad("cursor: take it from `next_cursor` of the page before, unchanged".to_owned())
                 })?)
