@@ -129,7 +129,7 @@ impl MetricsSource {
         Pass {
             at_least: self.planner.poll_every().to_std().unwrap_or(StdDuration::ZERO),
             settle: Some(self.planner.settle_delay()),
-            budget: budget.is_finite().then(|| Budget { usd_per_month: budget, limited: self.limited }),
+            budget: budget.is_finite().then_some(Budget { usd_per_month: budget, limited: self.limited }),
             ..Pass::new(state, detail, newest)
         }
     }
