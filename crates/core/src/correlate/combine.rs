@@ -103,11 +103,14 @@ fn cost_of_one(
         return Some((confirmed.cost_usd + probable.cost_usd) / priced as f64);
     }
     let (mut requests, mut input, mut output) = (0.0, 0.0, 0.0);
-    for (_, metrics) in minutes.settled(model, since) {
-        requests += metrics.get(&Metric::InputTokenCount).map_or(0.0, |stats| stats.sample_count);
-        input += metrics.get(&Metric::InputTokenCount).map_or(0.0, |stats| stats.sum);
-        output += metrics.get(&Metric::OutputTokenCount).map_or(0.0, |stats| stats.sum);
+    for (_, stats) in minutes.readings(model, Metric::InputTokenCount, since..Time::MAX_UTC) {
+        requests += stats.sample_count;
+        input += stats.sum;
     }
+    output += minutes
+        .readings(model, Metric::OutputTokenCount, since..Time::MAX_UTC)
+        .map(|(_, stats)| stats.sum)
+        .sum::<f64>();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sums of counts: whole and positive
     let tokens = Tokens { input: input as u64, output: output as u64, ..Tokens::default() };
     (requests > 0.0).then(|| price.cost(&tokens) / requests)

@@ -141,7 +141,7 @@ impl Correlator {
         self.estimates = self
             .minutes
             .models()
-            .map(|model| (model.clone(), estimate::estimate(&self.minutes.settled(model, since), count)))
+            .map(|model| (model.clone(), estimate::estimate(&self.minutes.settled(model, Time::MIN_UTC), since, count)))
             .collect();
     }
 }
