@@ -2,7 +2,7 @@
 
 use faultline_core::{
     correlate::Conclusion,
-    model::{ClientFailure, Finding, MetricPoint, Time},
+    model::{ClientFailure, Finding, Incident, MetricPoint, Time},
 };
 
 use crate::pipeline::batch::CursorKey;
@@ -16,6 +16,8 @@ pub struct Change {
     pub concluded: Vec<Conclusion>,
     /// Findings, new or revised.
     pub findings: Vec<Finding>,
+    /// Incidents, new or revised.
+    pub incidents: Vec<Incident>,
     /// Minutes of metrics.
     pub points: Vec<MetricPoint>,
     /// Where sources read on, once the rest is in the ledger.
@@ -30,6 +32,11 @@ impl Change {
 
     /// How many rows it holds.
     pub const fn len(&self) -> usize {
-        self.failures.len() + self.concluded.len() + self.findings.len() + self.points.len() + self.cursors.len()
+        self.failures.len()
+            + self.concluded.len()
+            + self.findings.len()
+            + self.incidents.len()
+            + self.points.len()
+            + self.cursors.len()
     }
 }

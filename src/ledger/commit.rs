@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::{
     Change, FindingJson, Ledger, LedgerError,
     counters::{Counter, ERROR_CLASSES, Growth, TOKEN_KINDS},
+    incidents,
 };
 
 /// Minutes are kept until no source reads them again, with room for a long downtime.
@@ -44,6 +45,9 @@ pub(super) fn commit(ledger: &mut Ledger, change: &Change) -> Result<(), LedgerE
         if upsert_finding(&transaction, finding)? && finding.occurred_at >= ledger.counting_since {
             count_finding(&mut growth, finding);
         }
+    }
+    for incident in &change.incidents {
+        incidents::upsert(&transaction, incident)?;
     }
     for point in &change.points {
         let grown = upsert_minute(&transaction, point)?;
@@ -89,7 +93,8 @@ fn scopes(change: &Change) -> impl Iterator<Item = Scope> {
         change.points.iter().filter_map(|point| Some(Scope { cell: point.cell.clone(), model: point.model.clone()? }));
     let of_failures = change.failures.iter().map(scope_of);
     let of_findings = change.findings.iter().map(|finding| finding.scope.clone());
-    of_points.chain(of_failures).chain(of_findings)
+    let of_incidents = change.incidents.iter().map(|incident| incident.scope.clone());
+    of_points.chain(of_failures).chain(of_findings).chain(of_incidents)
 }
 
 /// True when the failure was not known before.

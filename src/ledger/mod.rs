@@ -1,4 +1,4 @@
-//! The durable store: findings, failures, counters and cursors in one SQLite file.
+//! The durable store: findings, incidents, failures, counters and cursors in one SQLite file.
 //!
 //! Everything is written by natural key in one transaction per commit, so repeating anything is harmless, and what
 //! counters grow by is decided inside the transaction that first stores a row.
@@ -8,6 +8,7 @@ mod commit;
 mod counters;
 mod error;
 mod finding_json;
+mod incidents;
 mod reader;
 mod schema;
 
@@ -26,6 +27,7 @@ pub use self::{
     counters::{Counter, CounterRow},
     error::LedgerError,
     finding_json::{FindingJson, LogRefJson},
+    incidents::{CauseScoreJson, IncidentJson, IncidentsPage, IncidentsQuery},
     reader::{FindingsQuery, LedgerReader, Page},
 };
 use self::{counters::Counters, schema::STATEMENTS_KEPT};

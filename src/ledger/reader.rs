@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use faultline_core::model::{Evidence, Time};
 use rusqlite::{Connection, params_from_iter, types::Value};
 
-use super::{FindingJson, LedgerError};
+use super::{FindingJson, IncidentsPage, IncidentsQuery, LedgerError, incidents};
 
 /// Which findings.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,5 +85,10 @@ impl LedgerReader {
             findings.push(serde_json::from_str(&row.get::<_, String>(2)?)?);
         }
         Ok(Page { findings, next: None })
+    }
+
+    /// The newest incidents that fit. Blocks: call it off the runtime's threads.
+    pub fn incidents(&self, query: &IncidentsQuery) -> Result<IncidentsPage, LedgerError> {
+        incidents::find(&self.0.lock().unwrap_or_else(PoisonError::into_inner), query)
     }
 }

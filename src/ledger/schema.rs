@@ -12,7 +12,9 @@ pub(super) const STATEMENTS_KEPT: usize = 32;
 const APPLICATION_ID: i64 = 0x464C_544C;
 
 /// One step per version: the first makes version 1 of an empty file.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[TABLES, INCIDENTS];
+
+const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE findings (
     id TEXT PRIMARY KEY,
@@ -64,7 +66,20 @@ CREATE TABLE cursors (
     at INTEGER NOT NULL,
     PRIMARY KEY (account_id, region, kind, name)
 ) WITHOUT ROWID;
-"];
+";
+
+const INCIDENTS: &str = "
+CREATE TABLE incidents (
+    id TEXT PRIMARY KEY,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    cause TEXT NOT NULL,
+    model_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX incidents_by_time ON incidents (started_at DESC, id DESC);
+";
 
 /// Brings the file to this version. Until the file is known to be a ledger, or empty, nothing is written to it.
 pub(super) fn prepare(connection: &mut Connection, now: Time) -> Result<(), LedgerError> {

@@ -116,7 +116,7 @@ impl Running {
             match observation {
                 Observation::Failure(failure) => self.change.failures.push(failure),
                 Observation::Metric(point) => self.change.points.push(point),
-                Observation::Record(_) | Observation::Success(_) => {}
+                Observation::Record(_) | Observation::RecordsRead(_) | Observation::Success(_) => {}
             }
         }
         self.change.cursors.extend(batch.cursors);
@@ -127,6 +127,7 @@ impl Running {
         for correlator in self.correlators.values_mut() {
             let advance = correlator.advance(now);
             self.change.findings.extend(advance.findings);
+            self.change.incidents.extend(advance.incidents);
             self.change.concluded.extend(advance.concluded);
         }
     }

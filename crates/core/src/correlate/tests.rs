@@ -51,6 +51,8 @@ fn record(id: &str, second: i64, tokens: u64, error: Option<&str>) -> Invocation
         own_id: None,
         inference_region: None,
         latency_seconds: None,
+        first_byte_seconds: None,
+        stream_ended: None,
         log: log("/bedrock", id, second),
     }
 }
