@@ -175,11 +175,19 @@ impl Minutes {
         newest.map(|minute| *minute + Duration::minutes(1))
     }
 
-    #[allow(dead_code)]
-    /// The minutes of a scope since a time as they read now, settled or not, oldest first.
-    pub(super) fn read(&self, model: &ModelKey, since: Time) -> impl Iterator<Item = (Time, Counts)> {
-        let recent = self.scopes.get(model).into_iter().flat_map(move |scope| scope.recent.range(since..));
-        recent.map(|(minute, metrics)| (*minute, Counts::of(metrics, false)))
+    /// The minutes of a scope since a time as they read now, settled or not, history included.
+    pub(super) fn all(&self, model: &ModelKey, since: Time) -> impl Iterator<Item = (Time, Counts)> {
+        let scope = self.scopes.get(model);
+        let history = scope.into_iter().flat_map(move |scope| scope.history.range(since..));
+        let recent = scope.into_iter().flat_map(move |scope| scope.recent.range(since..));
+        let recent = recent.map(|(minute, metrics)| (*minute, Counts::of(metrics, false)));
+        history.map(|(minute, counts)| (*minute, *counts)).chain(recent)
+    }
+
+    /// Whether any minute that is kept counts a failure.
+    pub(super) fn have_failures(&self) -> bool {
+        let failed = |counts: &Counts| counts.errors() + counts.throttles > 0.0;
+        self.scopes.keys().any(|model| self.all(model, Time::MIN_UTC).any(|(_, counts)| failed(&counts)))
     }
 
     /// The newest reading of a metric of a scope since a time.

@@ -6,6 +6,7 @@
 
 mod combine;
 mod estimate;
+mod incidents;
 mod join;
 mod minutes;
 mod summary;
@@ -15,9 +16,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use chrono::Duration;
 
 pub use estimate::InvocationsCount;
-pub use summary::{CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
+pub use summary::{AwsSide, CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
 
-use self::{estimate::Estimate, join::Joins, minutes::Minutes};
+use self::{estimate::Estimate, incidents::Incidents, join::Joins, minutes::Minutes};
 use crate::{
     model::{Cell, Finding, Incident, ModelKey, Observation, Time},
     price::PriceTable,
@@ -62,6 +63,7 @@ pub struct Correlator {
     prices: Arc<PriceTable>,
     joins: Joins,
     minutes: Minutes,
+    incidents: Incidents,
     estimates: Vec<(ModelKey, Estimate)>,
     /// The minute the estimates were made in; another minute is another window.
     estimated_at: Option<i64>,
@@ -76,6 +78,7 @@ impl Correlator {
             prices,
             joins: Joins::default(),
             minutes: Minutes::default(),
+            incidents: Incidents::default(),
             estimates: Vec::new(),
             estimated_at: None,
         }
@@ -84,10 +87,17 @@ impl Correlator {
     /// Takes in one observation. Those of other cells are none of its business.
     pub fn observe(&mut self, observation: &Observation) {
         match observation {
-            Observation::Failure(failure) if failure.cell == self.cell => self.joins.add_failure(failure),
-            Observation::Record(record) if record.cell == self.cell => self.joins.add_record(record),
+            Observation::Failure(failure) if failure.cell == self.cell => {
+                self.joins.add_failure(failure);
+                self.incidents.add_failure(failure);
+            }
+            Observation::Record(record) if record.cell == self.cell => {
+                self.joins.add_record(record);
+                self.incidents.add_record(record);
+            }
             Observation::Metric(point) if point.cell == self.cell && self.minutes.add(point) => {
                 self.estimated_at = None;
+                self.incidents.metrics_changed();
             }
             // Successes narrow matching without ids, which comes later.
             _ => {}
@@ -96,15 +106,22 @@ impl Correlator {
 
     /// Concludes what can be concluded at `now`, which never goes back.
     pub fn advance(&mut self, now: Time) -> Advance {
-        let advance = Advance {
+        let mut advance = Advance {
             findings: self.joins.findings(&self.cell, &self.prices),
             concluded: self.joins.conclude(now, self.settings.horizon),
             incidents: Vec::new(),
         };
+        for finding in &advance.findings {
+            if let Some(application) = &finding.application {
+                self.incidents.learn(application, &finding.scope.model);
+            }
+        }
         let oldest = now - self.settings.retention();
         self.joins.prune(oldest, now, self.settings.cap);
         self.minutes.prune(oldest);
         self.estimate(now);
+        let billed = |model: &ModelKey, range: (Time, Time)| combine::billed(&self.joins, model, range);
+        advance.incidents = self.incidents.advance(&self.cell, &self.minutes, now, billed);
         advance
     }
 
@@ -125,6 +142,7 @@ impl Correlator {
             at: now,
             window: self.settings.window,
             scopes,
+            incidents: self.incidents.since(since).cloned().collect(),
             evicted: self.joins.evicted(),
         }
     }

@@ -35,21 +35,29 @@ pub(super) struct Estimate {
     pub errors: f64,
 }
 
+impl Estimate {
+    /// Nothing is known.
+    pub(super) fn unknown(reason: &str) -> Self {
+        Self {
+            lower: 0.0,
+            point: 0.0,
+            upper: 0.0,
+            state: EstimateState::Uncalibrated,
+            reason: reason.to_owned(),
+            reading: None,
+            successes: None,
+            errors: 0.0,
+        }
+    }
+}
+
 /// Estimates from the settled minutes of a window; `kept` are all that are kept, the window's among them.
 pub(super) fn estimate(kept: &[(Time, Counts)], since: Time, count: InvocationsCount) -> Estimate {
     let first = kept.partition_point(|(minute, _)| *minute < since);
     let window = &kept[first..];
     let errors: f64 = window.iter().map(|(_, counts)| counts.errors()).sum();
-    let uncalibrated = |reason: String, reading| Estimate {
-        lower: 0.0,
-        point: 0.0,
-        upper: errors,
-        state: EstimateState::Uncalibrated,
-        reason,
-        reading,
-        successes: None,
-        errors,
-    };
+    let uncalibrated =
+        |reason: String, reading| Estimate { upper: errors, reading, errors, ..Estimate::unknown(&reason) };
     if window.is_empty() {
         return uncalibrated("No minute of this window has settled yet.".into(), None);
     }

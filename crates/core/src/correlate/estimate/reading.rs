@@ -1,10 +1,13 @@
 //! What `Invocations` counts, decided from the minutes with errors: right, or not at all.
 
+use serde::Serialize;
+
 use super::series::{Series, slack};
 use crate::correlate::minutes::Counts;
 
 /// What CloudWatch's Invocations counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InvocationsCount {
     /// To be calibrated.
     #[default]
