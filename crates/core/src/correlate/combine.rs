@@ -63,6 +63,7 @@ pub(super) fn scope(
         confirmed,
         probable,
         estimated,
+        estimated_retries: 0.0,
         estimated_cost_usd: cost_of_one(
             prices.lookup(model, &cell.region),
             model,
@@ -130,6 +131,7 @@ impl Tally {
     fn add(&mut self, finding: &Finding) {
         self.count += 1;
         self.tokens += finding.tokens;
+        self.retries += u64::from(finding.retry_of.is_some());
         self.cost_usd += finding.cost_usd.unwrap_or(0.0);
         self.unpriced += u64::from(finding.cost_usd.is_none());
     }

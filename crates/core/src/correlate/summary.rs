@@ -50,6 +50,8 @@ pub struct Tally {
     pub tokens: Tokens,
     /// What those with a known price cost, in dollars.
     pub cost_usd: f64,
+    /// How many of them were earlier attempts of a call that was tried again.
+    pub retries: u64,
     /// How many have no known price.
     pub unpriced: u64,
 }
@@ -78,6 +80,8 @@ pub struct ScopeSummary {
     pub probable: Tally,
     /// Billed failures expected beyond the named ones: max(0, best total - confirmed - probable).
     pub estimated: f64,
+    /// How many of those are expected to be earlier attempts of a call that was tried again.
+    pub estimated_retries: f64,
     /// What those would cost at the mean of the named ones; `None` where nothing is priced.
     pub estimated_cost_usd: Option<f64>,
     /// The interval of the total: lower end, never above what is certain.

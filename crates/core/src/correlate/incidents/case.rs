@@ -54,9 +54,8 @@ pub(super) struct Case {
     pub impatient: Option<(std::sync::Arc<str>, f64)>,
     /// Mean latency in the incident and outside, in seconds.
     pub latency: Option<(f64, f64)>,
-    /// The worst 99th and 90th percentile of latency in it, in seconds.
+    /// The worst 99th percentile of latency in it, in seconds.
     pub slowest: Option<f64>,
-    pub p90: Option<f64>,
     /// The same model over other routes.
     pub beside: Vec<Beside>,
     /// The most attempts that a client made.
@@ -110,7 +109,6 @@ impl Case {
                 .filter(|_| latency.0 > 0.0)
                 .map(|usual| (latency.1 / latency.0, usual)),
             slowest: None,
-            p90: None,
             beside: Vec::new(),
             attempts: None,
         };

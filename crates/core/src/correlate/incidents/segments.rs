@@ -14,6 +14,8 @@ const OPEN: f64 = 12.0;
 const MOST: f64 = 18.0;
 /// A run survives at least this many calm minutes.
 const CALM_MINUTES: f64 = 5.0;
+/// It is over after them when at its own share of failures so many should have come meanwhile.
+const MISSED: f64 = 8.0;
 /// And at most so many without any failure.
 const SILENCE: Duration = Duration::minutes(30);
 /// Fewer failures beyond the usual are no incident.
@@ -113,6 +115,9 @@ struct Run {
     last_failure: Time,
     failures: f64,
     expected: f64,
+    requests: f64,
+    /// Requests since its last failure.
+    calm: f64,
     opened: bool,
 }
 
@@ -123,7 +128,7 @@ fn run(minutes: &[Minute], usual: f64, share: f64, now: Time) -> Vec<Segment> {
     for minute in minutes {
         let expected = usual * minute.requests;
         let step = (minute.failures * gain - (share - usual) * minute.requests).clamp(-MOST / CALM_MINUTES, MOST);
-        if current.as_ref().is_some_and(|run| minute.at - run.last_failure > SILENCE) {
+        if current.as_ref().is_some_and(|run| run.is_over(minute.at)) {
             runs.extend(current.take().and_then(|run| run.close(false)));
         }
         match &mut current {
@@ -134,6 +139,8 @@ fn run(minutes: &[Minute], usual: f64, share: f64, now: Time) -> Vec<Segment> {
                     last_failure: minute.at,
                     failures: minute.failures,
                     expected,
+                    requests: minute.requests,
+                    calm: 0.0,
                     opened: step >= OPEN,
                 });
             }
@@ -142,9 +149,12 @@ fn run(minutes: &[Minute], usual: f64, share: f64, now: Time) -> Vec<Segment> {
                 run.score = (run.score + step).min(MOST);
                 run.failures += minute.failures;
                 run.expected += expected;
+                run.requests += minute.requests;
+                run.calm += minute.requests;
                 run.opened |= run.score >= OPEN;
                 if minute.failures > expected && minute.failures > 0.0 {
                     run.last_failure = minute.at;
+                    run.calm = 0.0;
                 }
                 if run.score <= 0.0 {
                     runs.extend(current.take().and_then(|run| run.close(false)));
@@ -152,15 +162,20 @@ fn run(minutes: &[Minute], usual: f64, share: f64, now: Time) -> Vec<Segment> {
             }
         }
     }
-    let goes_on = |run: &Run| now - run.last_failure <= SILENCE;
     runs.extend(current.and_then(|run| {
-        let open = goes_on(&run);
+        let open = !run.is_over(now);
         run.close(open)
     }));
     runs
 }
 
 impl Run {
+    fn is_over(&self, now: Time) -> bool {
+        let silent = now - self.last_failure;
+        let missed = self.calm * self.failures / (self.requests - self.calm).max(1.0);
+        silent > SILENCE || (silent.as_seconds_f64() > CALM_MINUTES * 60.0 && missed >= MISSED)
+    }
+
     fn close(self, open: bool) -> Option<Segment> {
         let end = self.last_failure + Duration::minutes(1);
         (self.opened && self.failures - self.expected >= FEWEST).then_some(Segment { start: self.start, end, open })
