@@ -152,7 +152,7 @@ impl CellTask {
             clients: around.clients.clone(),
             outlet: around.outlet.clone(),
             clock: around.clock.clone(),
-            read_back: self.config.correlation.window.max(self.config.correlation.horizon),
+            read_back: self.config.correlation.read_back(),
         };
         let (wanted, asked_for) = mpsc::channel(WANTED_IN_FLIGHT);
 

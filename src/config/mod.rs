@@ -22,7 +22,7 @@ pub use self::{
     options::{OPTIONS, OptionDoc},
     read::{load, parse},
 };
-use crate::{aws::Access, sources::logs::GroupSelector};
+use crate::{aws::Access, ledger::Retention, sources::logs::GroupSelector};
 
 /// What the daemon runs with.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,8 @@ pub struct Config {
     pub prices: Vec<PriceRow>,
     /// Bedrock spend a month in dollars, for the budget alert.
     pub monthly_budget_usd: Option<f64>,
+    /// How long the ledger keeps what is in it.
+    pub retention: Retention,
     /// How long stopping may take.
     pub shutdown_timeout: Duration,
 }
@@ -140,6 +142,13 @@ pub struct CorrelationConfig {
     pub invocations_count: InvocationsCount,
     /// Keys of requestMetadata that may hold the application's own id.
     pub id_keys: Vec<String>,
+}
+
+impl CorrelationConfig {
+    /// How far back a source without a cursor reads: one window, or the horizon where that is longer.
+    pub fn read_back(&self) -> chrono::Duration {
+        self.window.max(self.horizon)
+    }
 }
 
 /// The table of docs/configuration.md, from the options themselves.

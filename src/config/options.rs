@@ -152,6 +152,13 @@ pub const OPTIONS: &[OptionDoc] = &[
         "Bedrock spend a month that is meant not to be exceeded, exported for the budget alert.",
     ),
     option(
+        "retention.findings",
+        "duration",
+        "400d",
+        "How long findings, incidents, failures and what was read are kept. Single minutes of metrics go after 16 days, their five-minute sums with the rest.",
+    ),
+    option("retention.cursors", "number", "10000", "How many places to read on from are kept; the oldest go first."),
+    option(
         "shutdown_timeout",
         "duration",
         "10s",

@@ -20,6 +20,7 @@ use crate::{
         ApplicationConfig, CellConfig, Config, CorrelationConfig, InvocationsConfig, InvocationsRead, LogsConfig,
         MetricsConfig,
     },
+    ledger::Retention,
     sources::logs::GroupSelector,
 };
 
@@ -128,6 +129,7 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
         },
         prices: Vec::new(),
         monthly_budget_usd: None,
+        retention: Retention::default(),
         shutdown_timeout: STOP_WITHIN,
     }
 }

@@ -1,5 +1,7 @@
 //! What several questions ask in the same way.
 
+use std::{fmt::Display, str::FromStr};
+
 use axum::http::StatusCode;
 use chrono::{DateTime, Duration, Utc};
 use faultline_core::model::Time;
@@ -16,16 +18,16 @@ pub(super) fn limit(text: Option<String>) -> Result<usize, ApiError> {
     limit.ok_or_else(|| bad(format!("limit: `{text}` is not a number from 1 to {MOST}")))
 }
 
-/// Where the page before ended: a time in milliseconds and an id.
-pub(super) fn cursor(text: Option<String>) -> Result<Option<(i64, String)>, ApiError> {
+/// Where the page before ended: a time in milliseconds, and what tells rows of one time apart.
+pub(super) fn cursor<T: FromStr>(text: Option<String>) -> Result<Option<(i64, T)>, ApiError> {
     let Some(text) = text else { return Ok(None) };
-    let parts = text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
+    let parts = text.split_once('.').and_then(|(at, rest)| Some((at.parse().ok()?, rest.parse().ok()?)));
     parts.map(Some).ok_or_else(|| bad("cursor: take it from `next_cursor` of the page before, unchanged".to_owned()))
 }
 
 /// The cursor of the next page, as text.
-pub(super) fn next_cursor(next: Option<(i64, String)>) -> Option<String> {
-    next.map(|(at, id)| format!("{at}.{id}"))
+pub(super) fn next_cursor(next: Option<(i64, impl Display)>) -> Option<String> {
+    next.map(|(at, rest)| format!("{at}.{rest}"))
 }
 
 /// A time, where one was given.
