@@ -1,5 +1,5 @@
 # `make test` checks everything on a fresh machine with Rust, Python 3 and make.
-.PHONY: test setup lint unit e2e demo bench fuzz
+.PHONY: test setup lint unit e2e demo bench evaluate fuzz
 
 test: setup lint unit e2e
 	@echo "all checks passed"
@@ -28,6 +28,10 @@ bench:
 	cargo build --release --locked
 	scripts/bench_scan.sh
 	cargo bench -p faultline-core --bench recognise
+
+# How often the correlator is right, on simulated worlds that it was never tuned on; a few minutes.
+evaluate:
+	cargo run --release --locked --quiet -- evaluate
 
 # Needs cargo-fuzz (`cargo install cargo-fuzz`); runs each target for a minute.
 fuzz:
