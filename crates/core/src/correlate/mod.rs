@@ -4,17 +4,27 @@
 //! of observations, not on their order or on how often each is shown: findings are worked out anew from what is
 //! known of a request whenever something new is known of it.
 
+mod beliefs;
+mod blocks;
+mod caller;
 mod combine;
+mod coverage;
 mod estimate;
 mod incidents;
 mod join;
+mod learn;
+mod matching;
 mod minutes;
 mod summary;
+mod view;
+mod views;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::Duration;
 
+pub use beliefs::RecordBelief;
+pub use blocks::Match;
 pub use estimate::InvocationsCount;
 pub use summary::{AwsSide, CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
 
@@ -99,13 +109,16 @@ impl Correlator {
                 self.estimated_at = None;
                 self.incidents.metrics_changed();
             }
-            // Successes narrow matching without ids, which comes later.
+            Observation::Success(success) if success.cell == self.cell => self.joins.add_success(success),
+            Observation::RecordsRead(read) if read.cell == self.cell => self.joins.add_stretch(read),
             _ => {}
         }
     }
 
     /// Concludes what can be concluded at `now`, which never goes back.
     pub fn advance(&mut self, now: Time) -> Advance {
+        self.joins.see(now);
+        self.joins.match_due(now, self.settings.horizon);
         let mut advance = Advance {
             findings: self.joins.findings(&self.cell, &self.prices),
             concluded: self.joins.conclude(now, self.settings.horizon),
@@ -145,6 +158,18 @@ impl Correlator {
             incidents: self.incidents.since(since).cloned().collect(),
             evicted: self.joins.evicted(),
         }
+    }
+
+    /// Every failure without an id that was matched, with the records it may be of: what its findings and the expected
+    /// sums rest on.
+    pub fn matches(&self) -> impl Iterator<Item = Match<'_>> {
+        self.joins.matches()
+    }
+
+    /// What is believed of every record of a model since a time, in the order of time. Costs as much as there are
+    /// records: for once a minute, not for every call of [`Correlator::summary`].
+    pub fn beliefs_since(&self, model: &ModelKey, since: Time) -> Vec<RecordBelief> {
+        self.joins.beliefs_since(model, since, self.prices.lookup(model, &self.cell.region))
     }
 
     /// Estimates cost more than joins and change once a minute or with the metrics: only then are they made again.
