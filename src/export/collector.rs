@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use faultline_core::{
     correlate::{CellSummary, EstimateState, ScopeSummary},
-    model::{Evidence, Scope, Time},
+    model::{Cause, Evidence, Incident, Scope, Time},
 };
 use prometheus::{
     Registry, TextEncoder,
@@ -128,6 +128,8 @@ fn of_cell(families: &mut Families, cell: &CellSummary) {
     families.add(&metrics::EVICTED_TOTAL, &place, float(cell.evicted));
     for scope in &cell.scopes {
         of_scope(families, scope);
+        let incidents: Vec<_> = cell.incidents.iter().filter(|incident| incident.scope == scope.scope).collect();
+        of_incidents(families, &scope.scope, &incidents);
     }
 }
 
@@ -145,12 +147,34 @@ fn of_scope(families: &mut Families, summary: &ScopeSummary) {
             add(&metrics::BILLED_FAILED_COST, evidence.as_str(), cost);
         }
     }
+    for (evidence, retries) in [
+        (Evidence::Confirmed, float(summary.confirmed.retries)),
+        (Evidence::Probable, float(summary.probable.retries)),
+        (Evidence::Estimated, summary.estimated_retries),
+    ] {
+        add(&metrics::BILLED_FAILED_RETRIES, evidence.as_str(), retries);
+    }
     add(&metrics::BILLED_FAILED_BOUND, "lower", summary.lower);
     add(&metrics::BILLED_FAILED_BOUND, "upper", summary.upper);
     for state in EstimateState::ALL {
         add(&metrics::ESTIMATE_STATE, state.as_str(), if state == summary.state { 1.0 } else { 0.0 });
     }
     families.add(&metrics::CLIENT_FAILURES_PENDING, &place, float(summary.pending));
+}
+
+/// Every cause has its 0, so that an alert sees it rise; scores are only of incidents that go on.
+fn of_incidents(families: &mut Families, scope: &Scope, incidents: &[&Incident]) {
+    let place = place(scope);
+    let open = || incidents.iter().filter(|incident| incident.ended_at.is_none());
+    for cause in Cause::ALL {
+        let labels = [&place[..], &[cause.as_str()]].concat();
+        let active = open().any(|incident| incident.cause == cause);
+        families.add(&metrics::INCIDENT_ACTIVE, &labels, if active { 1.0 } else { 0.0 });
+        let scores = open().flat_map(|incident| &incident.scores).filter(|(of, _)| *of == cause);
+        if let Some(score) = scores.map(|(_, score)| *score).reduce(f64::max) {
+            families.add(&metrics::INCIDENT_CAUSE_SCORE, &labels, score);
+        }
+    }
 }
 
 fn of_source(families: &mut Families, status: &SourceStatus) {

@@ -49,6 +49,12 @@ metrics! {
         "Tokens of the billed but failed invocations found.";
     BILLED_FAILED_COST_TOTAL: Counter "bedrock_billed_failed_cost_usd_total" ["account_id", "aws_region", "model_id", "route", "evidence"]
         "US dollars of the billed but failed invocations found.";
+    BILLED_FAILED_RETRIES: Gauge "bedrock_billed_failed_retries" ["account_id", "aws_region", "model_id", "route", "evidence"]
+        "Of the billed but failed invocations over the correlation window, those that were earlier attempts of a call that its client's SDK tried again.";
+    INCIDENT_ACTIVE: Gauge "bedrock_incident_active" ["account_id", "aws_region", "model_id", "route", "cause"]
+        "1 while an incident of this cause goes on, 0 otherwise.";
+    INCIDENT_CAUSE_SCORE: Gauge "bedrock_incident_cause_score" ["account_id", "aws_region", "model_id", "route", "cause"]
+        "The share of the evidence of the incident that goes on which points to this cause; absent while none goes on.";
     ESTIMATE_STATE: Gauge "bedrock_estimate_state" ["account_id", "aws_region", "model_id", "route", "state"]
         "1 for the state the estimate from metrics is in, 0 for the others.";
     UNPRICED_MODELS: Gauge "bedrock_unpriced_models" ["account_id", "aws_region"]
