@@ -2,9 +2,10 @@
 
 use faultline_core::{
     correlate::Conclusion,
-    model::{ClientFailure, Finding, MetricPoint, Time},
+    model::{ClientFailure, Finding, Incident, MetricPoint, Time},
 };
 
+use super::SourceSeen;
 use crate::pipeline::batch::CursorKey;
 
 /// Everything that one commit writes. In any order, with any repeats.
@@ -16,10 +17,14 @@ pub struct Change {
     pub concluded: Vec<Conclusion>,
     /// Findings, new or revised.
     pub findings: Vec<Finding>,
+    /// Incidents, new or revised.
+    pub incidents: Vec<Incident>,
     /// Minutes of metrics.
     pub points: Vec<MetricPoint>,
     /// Where sources read on, once the rest is in the ledger.
     pub cursors: Vec<(CursorKey, Time)>,
+    /// How sources are doing, now and then.
+    pub sources: Vec<SourceSeen>,
 }
 
 impl Change {
@@ -30,6 +35,12 @@ impl Change {
 
     /// How many rows it holds.
     pub const fn len(&self) -> usize {
-        self.failures.len() + self.concluded.len() + self.findings.len() + self.points.len() + self.cursors.len()
+        self.failures.len()
+            + self.concluded.len()
+            + self.findings.len()
+            + self.incidents.len()
+            + self.points.len()
+            + self.cursors.len()
+            + self.sources.len()
     }
 }

@@ -6,8 +6,8 @@ use chrono::{Duration, TimeZone, Utc};
 use faultline_core::{
     correlate::Conclusion,
     model::{
-        Cause, ClientFailure, Evidence, FailureKind, FailureText, Finding, LogRef, Metric, MetricPoint, MetricStats,
-        ModelKey, Outcome, Tokens,
+        Cause, ClientFailure, Evidence, FailureKind, FailureText, Finding, Incident, LogRef, Metric, MetricPoint,
+        MetricStats, ModelKey, Outcome, Tokens,
     },
 };
 use proptest::prelude::*;
@@ -113,8 +113,10 @@ fn what_is_new_grows_its_counters_once_however_often_it_is_written() {
         failures: vec![failure("e1", 10), failure("e2", 20)],
         concluded: vec![Conclusion { failure: failure("e1", 10), outcome: Outcome::Billed }],
         findings: vec![finding("r1", 5, 0)],
+        incidents: vec![],
         points: vec![point(Metric::Invocations, 1, 7.0), point(Metric::InputTokenCount, 1, 1_000_000.0)],
         cursors: vec![cursor(30)],
+        sources: vec![],
     };
     for _ in 0..3 {
         ledger.commit(&change).unwrap();
@@ -148,8 +150,10 @@ fn history_fills_the_ledger_and_grows_no_counter() {
         failures: vec![failure("e1", -10)],
         concluded: vec![Conclusion { failure: failure("e1", -10), outcome: Outcome::Billed }],
         findings: vec![finding("r1", -15, 0)],
+        incidents: vec![],
         points: vec![point(Metric::Invocations, -2, 7.0)],
         cursors: vec![],
+        sources: vec![],
     };
     ledger.commit(&change).unwrap();
     assert_eq!(all_of(&ledger).len(), 1);
@@ -182,64 +186,6 @@ fn a_revision_replaces_its_finding_and_an_earlier_step_does_not() {
     let stored = all_of(&ledger).remove(0);
     assert_eq!((stored.revision, stored.application.as_deref()), (1, Some("chat")));
     assert_eq!(value(&ledger, Counter::BilledFailedInvocations, &[]), 1.0);
-}
-
-#[test]
-fn a_commit_that_fails_leaves_nothing_behind_and_can_be_made_again() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    let pages: i64 = ledger.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-    ledger.connection.pragma_update(None, "max_page_count", pages).unwrap();
-    let change = Change {
-        findings: (0..500).map(|index| finding(&format!("r{index}"), index, 0)).collect(),
-        cursors: vec![cursor(30)],
-        ..Change::default()
-    };
-    assert!(ledger.commit(&change).unwrap_err().to_string().contains("full"));
-    assert!(all_of(&ledger).is_empty() && ledger.cursors().unwrap().is_empty());
-    assert_eq!(value(&ledger, Counter::BilledFailedInvocations, &[]), 0.0);
-
-    ledger.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
-    ledger.commit(&change).unwrap();
-    assert_eq!(value(&ledger, Counter::BilledFailedInvocations, &[]), 500.0);
-    assert_eq!(ledger.cursors().unwrap().len(), 1);
-}
-
-#[test]
-fn a_ledger_of_a_newer_version_is_refused_and_left_as_it_is() {
-    let place = Place::new();
-    let ledger = place.open();
-    ledger.connection.pragma_update(None, "user_version", 99).unwrap();
-    drop(ledger);
-    let before = std::fs::read(place.path()).unwrap();
-    let error = Ledger::open(&place.path(), at(0), Arc::default()).unwrap_err();
-    assert!(error.to_string().contains("schema 99, this one knows up to 1"), "{error}");
-    assert_eq!(std::fs::read(place.path()).unwrap(), before);
-}
-
-#[test]
-fn a_file_that_is_no_ledger_is_refused_and_left_as_it_is() {
-    let place = Place::new();
-    std::fs::write(
-        place.path(),
-        "my notes, which are longer than a header of SQLite has to be for it to be looked at; ".repeat(20),
-    )
-    .unwrap();
-    let before = std::fs::read(place.path()).unwrap();
-    let error = Ledger::open(&place.path(), at(0), Arc::default()).unwrap_err();
-    assert!(error.to_string().contains("not a Faultline ledger"), "{error}");
-    assert_eq!(std::fs::read(place.path()).unwrap(), before);
-
-    let place = Place::new();
-    rusqlite::Connection::open(place.path()).unwrap().execute("CREATE TABLE theirs (x)", ()).unwrap();
-    let error = Ledger::open(&place.path(), at(0), Arc::default()).unwrap_err();
-    assert!(error.to_string().contains("not a Faultline ledger"), "{error}");
-}
-
-#[test]
-fn a_ledger_where_there_is_no_directory_says_what_to_do() {
-    let error = Ledger::open(std::path::Path::new("/no/such/directory/f.db"), at(0), Arc::default()).unwrap_err();
-    assert!(error.to_string().contains("check that the directory exists"), "{error}");
 }
 
 #[test]
@@ -317,3 +263,7 @@ proptest! {
         prop_assert_eq!(at_once.counters(), in_parts.counters());
     }
 }
+
+mod coverage;
+mod incidents;
+mod store;

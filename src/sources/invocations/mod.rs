@@ -3,6 +3,7 @@
 //! `failures` asks for records that carry an errorCode and for those of the request ids just seen failing: its
 //! cost grows with failures, not with traffic. `all` reads every record. Bodies are skipped while parsing.
 
+mod body;
 mod parse;
 mod wanted;
 

@@ -3,14 +3,13 @@
 //! Bodies are prompts and answers, and may contain text that looks like the record's own fields: only a field at
 //! its own path counts, and of the bodies only the latencies are read, as numbers.
 
-use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use faultline_core::model::{Cell, InvocationRecord, LogRef, ModelKey, Operation, Tokens};
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
+use serde::Deserialize;
+
+use super::body::{Body, Text};
 
 /// Why a line is no record. Never holds text of the line: it may be a prompt.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +40,7 @@ struct Line<'a> {
     #[serde(borrow)]
     identity: Option<Identity<'a>>,
     #[serde(borrow)]
-    request_metadata: Option<HashMap<Cow<'a, str>, Cow<'a, str>>>,
+    request_metadata: Option<HashMap<Cow<'a, str>, Text<'a>>>,
     input: Option<Input>,
     output: Option<Output>,
 }
@@ -65,7 +64,7 @@ struct Input {
 struct Output {
     output_token_count: Option<u64>,
     #[serde(default)]
-    output_body_json: Latency,
+    output_body_json: Body,
 }
 
 /// The record in `message`, which was read at `log`. The own id is taken from the first of `id_keys` that the
@@ -85,8 +84,9 @@ pub(super) fn parse(
         None => log.at,
     };
     let metadata = line.request_metadata.unwrap_or_default();
-    let own_id = id_keys.iter().find_map(|key| metadata.get(key.as_str()));
+    let own_id = id_keys.iter().find_map(|key| metadata.get(key.as_str())?.0.as_deref());
     let (input, output) = (line.input.unwrap_or_default(), line.output.unwrap_or_default());
+    let body = &output.output_body_json;
     Ok(InvocationRecord {
         cell: cell.clone(),
         request_id: request_id.into(),
@@ -101,93 +101,13 @@ pub(super) fn parse(
             cache_write: input.cache_write_input_token_count.unwrap_or(0),
         },
         identity: line.identity.and_then(|identity| identity.arn).map(Arc::from),
-        own_id: own_id.map(|id| Arc::from(id.as_ref())),
+        own_id: own_id.map(Arc::from),
         inference_region: line.inference_region.map(Arc::from),
-        latency_seconds: output.output_body_json.0.map(|milliseconds| milliseconds / 1000.0),
+        latency_seconds: body.latency_ms.map(|milliseconds| milliseconds / 1000.0),
+        first_byte_seconds: body.first_byte_ms.map(|milliseconds| milliseconds / 1000.0),
+        stream_ended: body.ended,
         log,
     })
-}
-
-/// Milliseconds, from `metrics.latencyMs` of a Converse body, or from the
-/// `amazon-bedrock-invocationMetrics.invocationLatency` of a stream's last chunk. Everything else is skipped.
-#[derive(Default)]
-struct Latency(Option<f64>);
-
-impl<'de> Deserialize<'de> for Latency {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LatencyVisitor)
-    }
-}
-
-struct LatencyVisitor;
-
-impl<'de> Visitor<'de> for LatencyVisitor {
-    type Value = Latency;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a body")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Latency, A::Error> {
-        let mut latency = None;
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            match key.as_ref() {
-                "metrics" | "amazon-bedrock-invocationMetrics" => latency = map.next_value::<Millis>()?.0.or(latency),
-                // A ConverseStream chunk wraps its metrics once more.
-                "metadata" => latency = map.next_value::<Latency>()?.0.or(latency),
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(Latency(latency))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Latency, A::Error> {
-        let mut latency = None;
-        while let Some(element) = seq.next_element::<Latency>()? {
-            latency = element.0.or(latency);
-        }
-        Ok(Latency(latency))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Latency, E> {
-        Ok(Latency(None))
-    }
-    fn visit_bool<E>(self, _: bool) -> Result<Latency, E> {
-        Ok(Latency(None))
-    }
-    fn visit_i64<E>(self, _: i64) -> Result<Latency, E> {
-        Ok(Latency(None))
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<Latency, E> {
-        Ok(Latency(None))
-    }
-    fn visit_f64<E>(self, _: f64) -> Result<Latency, E> {
-        Ok(Latency(None))
-    }
-    fn visit_unit<E>(self) -> Result<Latency, E> {
-        Ok(Latency(None))
-    }
-}
-
-/// The latency member of a metrics object, whatever else the object holds.
-struct Millis(Option<f64>);
-
-impl<'de> Deserialize<'de> for Millis {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Metrics {
-                #[serde(rename = "latencyMs", alias = "invocationLatency")]
-                latency: Option<f64>,
-            },
-            Other(IgnoredAny),
-        }
-        Ok(Self(match Either::deserialize(deserializer)? {
-            Either::Metrics { latency } => latency,
-            Either::Other(IgnoredAny) => None,
-        }))
-    }
 }
 
 #[cfg(test)]
@@ -230,13 +150,54 @@ mod tests {
     }
 
     #[test]
-    fn the_latency_of_a_stream_is_its_last_chunks() {
-        let record = read(
-            r#"{"modelId":"m.x","requestId":"r","output":{"outputBodyJson":[{"type":"message_start","metrics":"none"},
-            {"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":1,"invocationLatency":250.5}}],
-            "outputTokenCount":2}}"#,
-        );
-        assert_eq!(record.unwrap().latency_seconds, Some(0.2505));
+    fn of_a_streams_chunks_only_the_last_ones_numbers_and_the_end_are_read() {
+        let stream = |chunks: &str| {
+            let line = format!(
+                r#"{{"modelId":"m.x","requestId":"r","output":{{"outputBodyJson":{chunks},"outputTokenCount":2}}}}"#
+            );
+            let record = read(&line).unwrap();
+            (record.latency_seconds, record.first_byte_seconds, record.stream_ended)
+        };
+        let start = r#"{"type":"message_start","metrics":"none"}"#;
+        let delta = r#"{"type":"content_block_delta","delta":{"type":"message_stop","text":"message_stop"}}"#;
+        let stop = r#"{"type":"message_stop","amazon-bedrock-invocationMetrics":
+            {"inputTokenCount":1,"invocationLatency":250.5,"firstByteLatency":100}}"#;
+        for (chunks, expected) in [
+            (format!("[{start},{delta},{stop}]"), (Some(0.2505), Some(0.1), Some(true))),
+            (format!("[{start},{delta}]"), (None, None, Some(false))),
+            (
+                r#"[{"messageStart":{}},{"messageStop":{"stopReason":"end_turn"}},{"metadata":{"metrics":{"latencyMs":9}}}]"#
+                    .to_owned(),
+                (Some(0.009), None, Some(true)),
+            ),
+            (r#"[{"generation":"message_stop"}]"#.to_owned(), (None, None, None)),
+            (r#""metrics""#.to_owned(), (None, None, None)),
+            (r#"{"metrics":{"latencyMs":"soon"},"metadata":7}"#.to_owned(), (None, None, None)),
+            (r#"{"tool":{"metrics":{"latencyMs":5}}}"#.to_owned(), (None, None, None)),
+        ] {
+            assert_eq!(stream(&chunks), expected, "{chunks}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_fields_and_what_is_not_known_make_no_difference() {
+        let line: serde_json::Value = serde_json::from_str(CONVERSE).unwrap();
+        let fields = line.as_object().unwrap();
+        let expected = read(CONVERSE).unwrap();
+        for first in fields.keys() {
+            let mut text = format!(r#"{{"{first}":{},"aNewField":{{"inputTokenCount":[1]}}"#, fields[first]);
+            for (key, value) in fields.iter().rev().filter(|(key, _)| *key != first) {
+                text.push_str(&format!(r#","{key}":{value}"#));
+            }
+            assert_eq!(read(&format!("{text}}}")).unwrap(), expected, "{first} first");
+        }
+    }
+
+    #[test]
+    fn metadata_that_is_no_text_and_fields_that_are_absent_cost_no_record() {
+        let line = r#"{"requestId":"r","modelId":"m","requestMetadata":{"n":5,"faultline-id":"own"},"identity":{}}"#;
+        let record = read(line).unwrap();
+        assert_eq!((record.own_id.as_deref(), record.at), (Some("own"), DateTime::UNIX_EPOCH));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub use finding::{Cause, Evidence, Finding, Outcome};
 pub use incident::Incident;
 pub use metric::{Metric, MetricPoint, MetricStats};
 pub use model_id::{ModelKey, Route};
-pub use record::{InvocationRecord, Tokens};
+pub use record::{InvocationRecord, RecordsRead, Tokens};
 
 use chrono::{DateTime, Utc};
 
@@ -35,4 +35,6 @@ pub enum Observation {
     Success(ClientSuccess),
     /// A line of the model invocation log, without its bodies.
     Record(InvocationRecord),
+    /// All records of a stretch of the invocation log have been read.
+    RecordsRead(RecordsRead),
 }

@@ -60,6 +60,24 @@ pub struct InvocationRecord {
     pub inference_region: Option<Arc<str>>,
     /// Seconds from start to last token, where a body tells it.
     pub latency_seconds: Option<f64>,
+    /// Seconds from start to first byte, where a stream's body tells it.
+    pub first_byte_seconds: Option<f64>,
+    /// Whether the logged stream holds its last chunk; `None` where there is no stream to tell from.
+    pub stream_ended: Option<bool>,
     /// Where the record was read.
     pub log: LogRef,
+}
+
+/// Every record of a stretch of the invocation log has been read, but for those that still arrive. Sent after the
+/// records themselves; what it says of stretches adds up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordsRead {
+    /// Whose invocation log.
+    pub cell: Cell,
+    /// Of which model; `None` where the records of all models were read.
+    pub model: Option<ModelKey>,
+    /// From here on, inclusive.
+    pub from: Time,
+    /// Up to here, exclusive.
+    pub until: Time,
 }
