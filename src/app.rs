@@ -65,7 +65,9 @@ impl App {
 
         let prices = Arc::new(PriceTable::builtin().with_overrides(config.prices.clone()));
         let ledger = Ledger::open(&config.ledger, clock.now(), Arc::clone(&prices))
-            .with_context(|| format!("ledger {}", config.ledger.display()))?;
+            .with_context(|| format!("ledger {}", config.ledger.display()))?
+            .read_back(config.correlation.read_back())
+            .retention(config.retention);
         let board = StatusBoard::default();
         let meter = ApiMeter::default();
         let first_passes = Arc::new(AtomicUsize::new(cell::sources(&config.cells)));
@@ -100,6 +102,7 @@ impl App {
             },
             prices,
             ledger,
+            board,
             exporter,
             first_passes,
             on_finding: options.on_finding,

@@ -1,4 +1,4 @@
-//! AWS's own rates per account and region, kept a little below, so that polling never takes the last call.
+//! AWS's own rates per account and region, kept below, so that polling never takes the last call.
 
 use std::{
     collections::HashMap,
@@ -8,12 +8,15 @@ use std::{
 };
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::time::Instant;
 
-use super::Access;
+use super::{Access, queue::Queue};
 
-/// Spaces calls out.
+/// Spaces calls out; all of an account and region wait in one line.
 type RateLimiterOfOne = DefaultDirectRateLimiter;
+
+/// GetMetricData may return so many datapoints a second: half of the 180,000 that AWS allows for the last three hours,
+/// because dashboards and alarms of the account read too.
+const DATAPOINTS_A_SECOND: u32 = 90_000;
 
 /// One limiter per API that has a quota worth minding.
 #[derive(Debug)]
@@ -21,29 +24,38 @@ pub struct Limits {
     filter_log_events: Queue,
     get_log_events: Queue,
     get_metric_data: RateLimiterOfOne,
+    list_metrics: RateLimiterOfOne,
+    datapoints: RateLimiterOfOne,
     others: Queue,
 }
 
-/// A tenth slower than AWS allows, and never two at once: AWS counts in windows of its own, calls take longer or
+/// A tenth slower than so many a second, and never two at once: AWS counts in windows of its own, calls take longer or
 /// shorter to arrive, and a sixth call in a fifth's window costs a retry.
 fn period(calls: u32) -> Duration {
     Duration::from_millis(1_100) / calls.max(1)
 }
 
-fn per_second(calls: u32) -> RateLimiterOfOne {
+fn spaced_out(calls: u32) -> Quota {
     let quota = Quota::with_period(period(calls)).unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN));
-    RateLimiter::direct(quota.allow_burst(NonZeroU32::MIN))
+    quota.allow_burst(NonZeroU32::MIN)
+}
+
+fn datapoints() -> Quota {
+    Quota::per_second(NonZeroU32::new(DATAPOINTS_A_SECOND).unwrap_or(NonZeroU32::MIN))
 }
 
 impl Default for Limits {
-    /// FilterLogEvents 5 (the hard quota), GetLogEvents 10 (the lowest region's), GetMetricData 25 of 50, all
-    /// others 10 of 25 calls a second (CloudWatch and CloudWatch Logs quotas).
+    /// FilterLogEvents 5 (the hard quota), GetLogEvents 10 (the lowest region's), GetMetricData 25 of 50, ListMetrics
+    /// 12 of 25, all others 10 calls a second (CloudWatch and CloudWatch Logs quotas).
     fn default() -> Self {
+        let limiter = |calls| RateLimiter::direct(spaced_out(calls));
         Self {
-            filter_log_events: Queue::per_second(5),
-            get_log_events: Queue::per_second(10),
-            get_metric_data: per_second(25),
-            others: Queue::per_second(10),
+            filter_log_events: Queue::new(period(5)),
+            get_log_events: Queue::new(period(10)),
+            get_metric_data: limiter(25),
+            list_metrics: limiter(12),
+            datapoints: RateLimiter::direct(datapoints()),
+            others: Queue::new(period(10)),
         }
     }
 }
@@ -55,31 +67,21 @@ impl Limits {
             "FilterLogEvents" => self.filter_log_events.ready().await,
             "GetLogEvents" => self.get_log_events.ready().await,
             "GetMetricData" => self.get_metric_data.until_ready().await,
+            "ListMetrics" => self.list_metrics.until_ready().await,
             _ => self.others.ready().await,
         }
     }
-}
 
-/// First come, first served: a log group with a day to catch up on takes its turn after every other group that waits,
-/// page by page. (A rate limiter whose waiters race for the next slot starves some of them under load.)
-#[derive(Debug)]
-struct Queue {
-    period: Duration,
-    /// When the next call may be made. The lock is fair, and is held by the one whose turn is next.
-    next: tokio::sync::Mutex<Option<Instant>>,
-}
-
-impl Queue {
-    fn per_second(calls: u32) -> Self {
-        Self { period: period(calls), next: tokio::sync::Mutex::new(None) }
-    }
-
-    async fn ready(&self) {
-        let mut next = self.next.lock().await;
-        if let Some(at) = *next {
-            tokio::time::sleep_until(at).await;
+    /// Waits until CloudWatch may return so many datapoints more.
+    pub async fn datapoints(&self, count: usize) {
+        let mut left = u32::try_from(count).unwrap_or(u32::MAX);
+        while let Some(some) = NonZeroU32::new(left.min(DATAPOINTS_A_SECOND)) {
+            // Never more at once than a second's worth, so that it cannot be refused.
+            if self.datapoints.until_n_ready(some).await.is_err() {
+                return;
+            }
+            left -= some.get();
         }
-        *next = Some(Instant::now() + self.period);
     }
 }
 
@@ -102,31 +104,40 @@ impl AllLimits {
 
 #[cfg(test)]
 mod tests {
+    use governor::clock::FakeRelativeClock;
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn calls_are_made_in_the_order_they_were_asked_for_and_never_above_the_rate() {
-        let queue = Arc::new(Queue::per_second(5));
-        let started = Instant::now();
-        let calls: Arc<Mutex<Vec<(u32, Duration)>>> = Arc::default();
-        let reader = |name: u32, pages: u32| {
-            let (queue, calls) = (Arc::clone(&queue), Arc::clone(&calls));
-            async move {
-                for _ in 0..pages {
-                    queue.ready().await;
-                    calls.lock().unwrap_or_else(PoisonError::into_inner).push((name, started.elapsed()));
-                    // The call itself takes a while.
-                    tokio::time::sleep(Duration::from_millis(30)).await;
-                }
+    /// How much of it passes within `seconds`, asked as often as can be.
+    fn within(quota: Quota, each: u32, seconds: u64) -> u64 {
+        let clock = FakeRelativeClock::default();
+        let limiter = RateLimiter::direct_with_clock(quota, clock.clone());
+        let each = NonZeroU32::new(each).unwrap_or(NonZeroU32::MIN);
+        let mut passed = 0;
+        for _ in 0..seconds * 1000 {
+            while matches!(limiter.check_n(each), Ok(Ok(()))) {
+                passed += u64::from(each.get());
             }
-        };
-        // One has much to read, two have little.
-        tokio::join!(reader(0, 20), reader(1, 2), reader(2, 2));
-        let calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let order: Vec<_> = calls.iter().map(|(name, _)| *name).collect();
-        assert_eq!(order[..6], [0, 1, 2, 0, 1, 2], "in turn, however much one has to read");
-        let gaps: Vec<_> = calls.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();
-        assert!(gaps.iter().all(|gap| *gap >= Duration::from_millis(200)), "{gaps:?}");
+            clock.advance(Duration::from_millis(1));
+        }
+        passed
+    }
+
+    #[test]
+    fn calls_stay_below_the_rate_in_any_second() {
+        for (calls, quota) in [(5, 5), (25, 50), (12, 25)] {
+            let first = within(spaced_out(calls), 1, 1);
+            assert!((u64::from(calls) - 2..=u64::from(calls)).contains(&first), "{first} of {calls}");
+            assert!(within(spaced_out(calls), 1, 60) < 60 * quota);
+        }
+    }
+
+    #[test]
+    fn datapoints_stay_below_what_cloudwatch_allows_in_any_second() {
+        // A full bucket and a second's filling come to AWS's own quota, and never to more.
+        let first = within(datapoints(), 10_000, 1);
+        assert!((90_000..=180_000).contains(&first), "{first}");
+        assert!(within(datapoints(), 10_000, 60) <= 61 * 90_000);
     }
 
     #[test]

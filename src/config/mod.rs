@@ -22,7 +22,7 @@ pub use self::{
     options::{OPTIONS, OptionDoc},
     read::{load, parse},
 };
-use crate::{aws::Access, sources::logs::GroupSelector};
+use crate::{aws::Access, ledger::Retention, sources::logs::GroupSelector};
 
 /// What the daemon runs with.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,8 @@ pub struct Config {
     pub prices: Vec<PriceRow>,
     /// Bedrock spend a month in dollars, for the budget alert.
     pub monthly_budget_usd: Option<f64>,
+    /// How long the ledger keeps what is in it.
+    pub retention: Retention,
     /// How long stopping may take.
     pub shutdown_timeout: Duration,
 }
@@ -114,9 +116,11 @@ impl InvocationsRead {
 /// How metrics are read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricsConfig {
-    /// How often.
+    /// How often the error counts.
     pub poll: Duration,
-    /// How old a minute is when it is taken as final.
+    /// How often what is no error count, where no errors show.
+    pub detail: chrono::Duration,
+    /// How old a minute is when it is taken as final, until that is learnt.
     pub settle: chrono::Duration,
     /// What the polling of one cell may cost a month, in US dollars.
     pub budget_usd_per_month: f64,
@@ -144,6 +148,13 @@ pub struct CorrelationConfig {
     pub invocations_count: InvocationsCount,
     /// Keys of requestMetadata that may hold the application's own id.
     pub id_keys: Vec<String>,
+}
+
+impl CorrelationConfig {
+    /// How far back a source without a cursor reads: one window, or the horizon where that is longer.
+    pub fn read_back(&self) -> chrono::Duration {
+        self.window.max(self.horizon)
+    }
 }
 
 /// The table of docs/configuration.md, from the options themselves.

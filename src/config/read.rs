@@ -12,11 +12,15 @@ use super::{
     reader::{Fields, Found, Value, document},
     values,
 };
+use crate::ledger::Retention;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+/// Fewer cursors than a large account has log groups would be read from anew again and again.
+const LEAST_CURSORS: usize = 100;
 /// One metric polled once an hour costs about as much in a month.
 const LEAST_BUDGET_USD: f64 = 0.01;
 
@@ -67,6 +71,7 @@ pub(super) fn read(text: &str, name: &str, directory: &Path, found: &mut Found) 
         let monthly_budget_usd = section(&mut fields, found, "budget", |fields, found| {
             Some(fields.take("monthly_usd", found).and_then(|value| value.amount(found)))
         });
+        let retention = section(&mut fields, found, "retention", retention);
         let shutdown_timeout =
             duration(&mut fields, found, "shutdown_timeout", "shutdown_timeout", SECOND..=10 * MINUTE);
         fields.finish(found);
@@ -79,6 +84,7 @@ pub(super) fn read(text: &str, name: &str, directory: &Path, found: &mut Found) 
             correlation: correlation?,
             prices,
             monthly_budget_usd: monthly_budget_usd?,
+            retention: retention?,
             shutdown_timeout: shutdown_timeout?,
         })
     })?;
@@ -88,6 +94,7 @@ pub(super) fn read(text: &str, name: &str, directory: &Path, found: &mut Found) 
 
 fn metrics(fields: &mut Fields<'_>, found: &mut Found) -> Option<MetricsConfig> {
     let poll = duration(fields, found, "metrics.poll", "poll", SECOND..=HOUR);
+    let detail = duration(fields, found, "metrics.detail", "detail", SECOND..=DAY);
     let settle = duration(fields, found, "metrics.settle", "settle", SECOND..=DAY);
     let budget_usd_per_month = match fields.take("budget_usd_per_month", found) {
         None => default_of("metrics.budget_usd_per_month").parse().ok(),
@@ -100,7 +107,12 @@ fn metrics(fields: &mut Fields<'_>, found: &mut Found) -> Option<MetricsConfig> 
             Some(budget)
         }
     };
-    Some(MetricsConfig { poll: poll?, settle: chrono_duration(settle?), budget_usd_per_month: budget_usd_per_month? })
+    Some(MetricsConfig {
+        poll: poll?,
+        detail: chrono_duration(detail?),
+        settle: chrono_duration(settle?),
+        budget_usd_per_month: budget_usd_per_month?,
+    })
 }
 
 fn logs(fields: &mut Fields<'_>, found: &mut Found) -> Option<LogsConfig> {
@@ -133,6 +145,15 @@ fn correlation(fields: &mut Fields<'_>, found: &mut Found) -> Option<Correlation
         fields.error("horizon", found, message);
     }
     Some(CorrelationConfig { window, horizon, invocations_count: invocations_count?, id_keys: id_keys? })
+}
+
+fn retention(fields: &mut Fields<'_>, found: &mut Found) -> Option<Retention> {
+    let findings = duration(fields, found, "retention.findings", "findings", DAY..=20 * YEAR);
+    let cursors = or_default(fields, found, "retention.cursors", "cursors", |text| {
+        let number = text.parse().ok().filter(|number| *number >= LEAST_CURSORS);
+        number.ok_or_else(|| format!("`{text}` is no number from {LEAST_CURSORS} up: each log group has a cursor"))
+    });
+    Some(Retention { findings: chrono_duration(findings?), cursors: cursors? })
 }
 
 /// A mapping of its own, or its defaults.

@@ -59,6 +59,8 @@ fn the_smallest_file_has_every_default() {
     assert_eq!(config.correlation.horizon.to_std().unwrap(), of("correlation.horizon"));
     assert_eq!(config.correlation.invocations_count, InvocationsCount::Auto);
     assert_eq!(format!("[{}]", config.correlation.id_keys.join(", ")), default_of("correlation.id_keys"));
+    assert_eq!(config.retention.findings.to_std().unwrap(), of("retention.findings"));
+    assert_eq!(config.retention.cursors.to_string(), default_of("retention.cursors"));
     assert_eq!(config.shutdown_timeout, of("shutdown_timeout"));
     assert_eq!(config.monthly_budget_usd, None);
 }
@@ -76,7 +78,7 @@ fn the_documented_options_are_exactly_those_that_are_read() {
     let documented: BTreeSet<String> = OPTIONS.iter().map(|option| option.path.to_owned()).collect();
     // Sections are not options of their own.
     let mut read = example().0;
-    read.retain(|path| !["metrics", "logs", "correlation", "budget"].contains(&path.as_str()));
+    read.retain(|path| !["metrics", "logs", "correlation", "budget", "retention"].contains(&path.as_str()));
     assert_eq!(documented, read);
 }
 

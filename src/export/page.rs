@@ -105,7 +105,7 @@ fn findings(out: &mut String, findings: &[FindingJson], sources_unread: usize) -
 }
 
 fn finding_row(out: &mut String, finding: &FindingJson) -> fmt::Result {
-    let model = if finding.route == "none" {
+    let model = if &*finding.route == "none" {
         finding.model_id.to_string()
     } else {
         format!("{}.{}", finding.route, finding.model_id)

@@ -5,6 +5,7 @@ use faultline_core::{
     model::{ClientFailure, Finding, Incident, MetricPoint, Time},
 };
 
+use super::SourceSeen;
 use crate::pipeline::batch::CursorKey;
 
 /// Everything that one commit writes. In any order, with any repeats.
@@ -22,6 +23,8 @@ pub struct Change {
     pub points: Vec<MetricPoint>,
     /// Where sources read on, once the rest is in the ledger.
     pub cursors: Vec<(CursorKey, Time)>,
+    /// How sources are doing, now and then.
+    pub sources: Vec<SourceSeen>,
 }
 
 impl Change {
@@ -38,5 +41,6 @@ impl Change {
             + self.incidents.len()
             + self.points.len()
             + self.cursors.len()
+            + self.sources.len()
     }
 }

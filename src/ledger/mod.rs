@@ -6,31 +6,40 @@
 mod change;
 mod commit;
 mod counters;
+mod coverage;
 mod error;
+mod failure_rows;
 mod finding_json;
+mod finding_rows;
 mod incidents;
+mod lock;
+mod minute_rows;
+mod names;
 mod reader;
+mod retention;
 mod schema;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use chrono::DateTime;
+use chrono::{DateTime, Duration};
 use faultline_core::{
     model::{Scope, Time},
     price::PriceTable,
 };
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 pub(crate) use self::finding_json::rfc3339;
 pub use self::{
     change::Change,
     counters::{Counter, CounterRow},
+    coverage::{Covered, SourceSeen, StateSpan},
     error::LedgerError,
     finding_json::{FindingJson, LogRefJson},
     incidents::{CauseScoreJson, IncidentJson, IncidentsPage, IncidentsQuery},
     reader::{FindingsQuery, LedgerReader, Page},
+    retention::Retention,
 };
-use self::{counters::Counters, schema::STATEMENTS_KEPT};
+use self::{counters::Counters, lock::Lock, names::Names, schema::STATEMENTS_KEPT};
 use crate::pipeline::{batch::CursorKey, status::SourceKind};
 use faultline_core::model::Cell;
 
@@ -44,20 +53,53 @@ pub struct Ledger {
     counters: Counters,
     /// Scopes whose counters were born.
     born: BTreeSet<Scope>,
+    names: Names,
     commits: u64,
+    opened_at: Time,
+    /// How far back from its opening a source without a cursor reads.
+    read_back: Duration,
+    retention: Retention,
+    /// Held until the connection is closed: fields are dropped in this order.
+    _lock: Lock,
 }
 
 impl Ledger {
-    /// Opens the ledger at `path`, or creates it as of `now`. A file that is no ledger, or one of a newer Faultline, is
-    /// refused and left as it is.
+    /// Opens the ledger at `path`, or creates it as of `now`. A file that is no ledger, one of a newer Faultline, and one
+    /// that another process writes to are refused and left as they are.
     pub fn open(path: &Path, now: Time, prices: Arc<PriceTable>) -> Result<Self, LedgerError> {
+        let lock = Lock::take(path)?;
         let mut connection = Connection::open(path).map_err(LedgerError::opening)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         schema::prepare(&mut connection, now)?;
         let counting_since = schema::counting_since(&connection)?;
         let counters = Counters::load(&connection)?;
-        let born = counters.scopes();
-        Ok(Self { connection, prices, counting_since, counters, born, commits: 0 })
+        Ok(Self {
+            born: counters.scopes(),
+            connection,
+            prices,
+            counting_since,
+            counters,
+            names: Names::default(),
+            commits: 0,
+            opened_at: now,
+            read_back: Duration::zero(),
+            retention: Retention::default(),
+            _lock: lock,
+        })
+    }
+
+    /// The same ledger, of which a source without a cursor is known to read so far back from now.
+    #[must_use]
+    pub const fn read_back(mut self, read_back: Duration) -> Self {
+        self.read_back = read_back;
+        self
+    }
+
+    /// The same ledger, which keeps what is in it for so long.
+    #[must_use]
+    pub const fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
     }
 
     /// Writes all of `change`, or nothing.
@@ -89,10 +131,7 @@ impl Ledger {
 
     /// A second, read-only connection to the same file, for queries beside the writer.
     pub fn reader(&self) -> Result<LedgerReader, LedgerError> {
-        let path = self.connection.path().unwrap_or_default();
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-        Ok(LedgerReader::new(connection))
+        LedgerReader::open(Path::new(self.connection.path().unwrap_or_default()))
     }
 }
 

@@ -1,13 +1,23 @@
 //! Queries beside the writer.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use faultline_core::model::{Evidence, Time};
-use rusqlite::{Connection, params_from_iter, types::Value};
+use rusqlite::{Connection, OpenFlags, params_from_iter, types::Value};
 
-use super::{FindingJson, IncidentsPage, IncidentsQuery, LedgerError, incidents};
+use super::{
+    FindingJson, IncidentsPage, IncidentsQuery, LedgerError,
+    coverage::{self, Covered, StateSpan},
+    finding_rows::{self, Prices, grade_number},
+    incidents,
+    names::Meanings,
+    schema::{self, STATEMENTS_KEPT},
+};
 
-/// Which findings.
+/// Which findings. Probable ones that were taken back are never among them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FindingsQuery {
     /// From here on, inclusive.
@@ -21,8 +31,11 @@ pub struct FindingsQuery {
     /// At most so many.
     pub limit: usize,
     /// After the last finding of the page before.
-    pub after: Option<(i64, String)>,
+    pub after: Option<Position>,
 }
+
+/// A place in the order of findings: time, then the ledger's own number.
+pub(super) type Position = (i64, i64);
 
 /// A page of findings, newest first.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,50 +43,41 @@ pub struct Page {
     /// At most as many as were asked for.
     pub findings: Vec<FindingJson>,
     /// Where the next page begins, if there is one.
-    pub next: Option<(i64, String)>,
+    pub next: Option<Position>,
 }
 
-/// A read-only connection.
+/// A read-only connection, with what it knows of the numbers in rows.
 #[derive(Debug)]
-pub struct LedgerReader(Mutex<Connection>);
+pub struct LedgerReader(Mutex<Reading>);
+
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) connection: Connection,
+    pub(super) meanings: Meanings,
+    pub(super) prices: Prices,
+}
 
 impl LedgerReader {
-    pub(super) const fn new(connection: Connection) -> Self {
-        Self(Mutex::new(connection))
+    /// Reads the ledger at `path`, which may have a writer. Creates nothing and changes nothing: a ledger of an
+    /// earlier version has to be opened by a writer first.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        if !path.exists() {
+            return Err(LedgerError::NotThere);
+        }
+        let connection =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(LedgerError::opening)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        schema::expect_current(&connection)?;
+        Ok(Self(Mutex::new(Reading { connection, meanings: Meanings::default(), prices: Prices::default() })))
     }
 
     /// The newest findings that fit. Blocks: call it off the runtime's threads.
     pub fn findings(&self, query: &FindingsQuery) -> Result<Page, LedgerError> {
-        let mut sql = "SELECT occurred_at, id, body FROM findings WHERE 1".to_owned();
-        let mut values: Vec<Value> = Vec::new();
-        let mut and = |condition: &str, own: Vec<Value>| {
-            sql.push_str(" AND ");
-            sql.push_str(condition);
-            values.extend(own);
-        };
-        if let Some(since) = query.since {
-            and("occurred_at >= ?", vec![since.timestamp_millis().into()]);
-        }
-        if let Some(until) = query.until {
-            and("occurred_at < ?", vec![until.timestamp_millis().into()]);
-        }
-        if let Some(model_id) = &query.model_id {
-            and("model_id = ?", vec![model_id.clone().into()]);
-        }
-        if !query.evidence.is_empty() {
-            let marks = vec!["?"; query.evidence.len()].join(", ");
-            let grades = query.evidence.iter().map(|grade| grade.as_str().to_owned().into()).collect();
-            and(&format!("evidence IN ({marks})"), grades);
-        }
-        if let Some((at, id)) = &query.after {
-            and("(occurred_at, id) < (?, ?)", vec![(*at).into(), id.clone().into()]);
-        }
-        sql.push_str(" ORDER BY occurred_at DESC, id DESC LIMIT ?");
         // One more than asked for tells whether there is a next page.
-        values.push(i64::try_from(query.limit + 1).unwrap_or(i64::MAX).into());
-
-        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut statement = connection.prepare_cached(&sql)?;
+        let limit = i64::try_from(query.limit + 1).unwrap_or(i64::MAX);
+        let (sql, values) = newest(query, limit);
+        let reading = &mut *self.lock();
+        let mut statement = reading.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(values))?;
         let mut findings = Vec::new();
         let mut last = None;
@@ -81,14 +85,84 @@ impl LedgerReader {
             if findings.len() == query.limit {
                 return Ok(Page { findings, next: last });
             }
-            last = Some((row.get(0)?, row.get(1)?));
-            findings.push(serde_json::from_str(&row.get::<_, String>(2)?)?);
+            last = Some((row.get("occurred_at")?, row.get("seq")?));
+            findings.push(finding_rows::read(&reading.connection, &mut reading.meanings, &mut reading.prices, row)?);
         }
         Ok(Page { findings, next: None })
     }
 
+    /// Calls `each` with every finding that fits, newest first, without holding them all. `limit` and `after` of the
+    /// query are not heeded.
+    pub fn each_finding(&self, query: &FindingsQuery, mut each: impl FnMut(FindingJson)) -> Result<(), LedgerError> {
+        let query = FindingsQuery { after: None, ..query.clone() };
+        let (sql, values) = newest(&query, -1);
+        let reading = &mut *self.lock();
+        let mut statement = reading.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        while let Some(row) = rows.next()? {
+            each(finding_rows::read(&reading.connection, &mut reading.meanings, &mut reading.prices, row)?);
+        }
+        Ok(())
+    }
+
     /// The newest incidents that fit. Blocks: call it off the runtime's threads.
     pub fn incidents(&self, query: &IncidentsQuery) -> Result<IncidentsPage, LedgerError> {
-        incidents::find(&self.0.lock().unwrap_or_else(PoisonError::into_inner), query)
+        incidents::find(&self.lock().connection, query)
     }
+
+    /// What was read of `since..until`, by place and time.
+    pub fn covered(&self, since: Time, until: Time) -> Result<Vec<Covered>, LedgerError> {
+        coverage::covered(&self.lock().connection, since, until)
+    }
+
+    /// How the sources were doing in `since..until`, by source and time.
+    pub fn source_states(&self, since: Time, until: Time) -> Result<Vec<StateSpan>, LedgerError> {
+        coverage::states(&self.lock().connection, since, until)
+    }
+
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Reading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The statement that finds the newest findings. Each grade is read in its own order from an index, and the few
+/// candidates of each are merged: no filter makes it read more than it returns.
+pub(super) fn newest(query: &FindingsQuery, limit: i64) -> (String, Vec<Value>) {
+    let mut grades: Vec<i64> = query.evidence.iter().map(|grade| grade_number(*grade)).collect();
+    if grades.is_empty() {
+        grades = Evidence::ALL.into_iter().map(grade_number).collect();
+    }
+    grades.sort_unstable();
+    grades.dedup();
+    let mut condition = String::new();
+    let mut own: Vec<Value> = Vec::new();
+    let mut and = |text: &str, values: Vec<Value>| {
+        condition.push_str(" AND ");
+        condition.push_str(text);
+        own.extend(values);
+    };
+    if let Some(model_id) = &query.model_id {
+        and("model = (SELECT id FROM texts WHERE text = ?)", vec![model_id.clone().into()]);
+    }
+    if let Some(since) = query.since {
+        and("occurred_at >= ?", vec![since.timestamp_millis().into()]);
+    }
+    if let Some(until) = query.until {
+        and("occurred_at < ?", vec![until.timestamp_millis().into()]);
+    }
+    if let Some((at, seq)) = query.after {
+        and("(occurred_at, seq) < (?, ?)", vec![at.into(), seq.into()]);
+    }
+    let order = "ORDER BY occurred_at DESC, seq DESC LIMIT ?";
+    let mut parts = Vec::new();
+    let mut values = Vec::new();
+    for grade in grades {
+        parts.push(format!("SELECT * FROM (SELECT seq FROM findings WHERE grade = {grade}{condition} {order})"));
+        values.extend(own.iter().cloned());
+        values.push(limit.into());
+    }
+    values.push(limit.into());
+    let sql =
+        format!("SELECT {} FROM findings WHERE seq IN ({}) {order}", finding_rows::COLUMNS, parts.join(" UNION ALL "));
+    (sql, values)
 }

@@ -12,91 +12,40 @@ pub(super) const STATEMENTS_KEPT: usize = 32;
 const APPLICATION_ID: i64 = 0x464C_544C;
 
 /// One step per version: the first makes version 1 of an empty file.
-const MIGRATIONS: &[&str] = &[TABLES, INCIDENTS];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/1.sql"), include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
 
-const TABLES: &str = "
-CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE findings (
-    id TEXT PRIMARY KEY,
-    occurred_at INTEGER NOT NULL,
-    evidence TEXT NOT NULL,
-    model_id TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    body TEXT NOT NULL
-);
-CREATE INDEX findings_by_time ON findings (occurred_at DESC, id DESC);
-CREATE TABLE failures (
-    account_id TEXT NOT NULL,
-    region TEXT NOT NULL,
-    log_group TEXT NOT NULL,
-    log_stream TEXT NOT NULL,
-    event_id TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    application TEXT NOT NULL,
-    model_id TEXT NOT NULL,
-    route TEXT NOT NULL,
-    failure TEXT NOT NULL,
-    exception TEXT NOT NULL,
-    request_id TEXT,
-    outcome TEXT,
-    PRIMARY KEY (account_id, region, log_group, log_stream, event_id)
-) WITHOUT ROWID;
-CREATE TABLE minutes (
-    account_id TEXT NOT NULL,
-    region TEXT NOT NULL,
-    model_id TEXT NOT NULL,
-    route TEXT NOT NULL,
-    metric TEXT NOT NULL,
-    minute INTEGER NOT NULL,
-    sum REAL NOT NULL,
-    sample_count REAL NOT NULL,
-    PRIMARY KEY (account_id, region, model_id, route, metric, minute)
-) WITHOUT ROWID;
-CREATE TABLE counters (
-    name TEXT NOT NULL,
-    labels TEXT NOT NULL,
-    value REAL NOT NULL,
-    PRIMARY KEY (name, labels)
-) WITHOUT ROWID;
-CREATE TABLE cursors (
-    account_id TEXT NOT NULL,
-    region TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    name TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (account_id, region, kind, name)
-) WITHOUT ROWID;
-";
+/// This version.
+#[allow(clippy::cast_possible_wrap)] // there are a few
+const KNOWN: i64 = MIGRATIONS.len() as i64;
 
-const INCIDENTS: &str = "
-CREATE TABLE incidents (
-    id TEXT PRIMARY KEY,
-    started_at INTEGER NOT NULL,
-    ended_at INTEGER,
-    cause TEXT NOT NULL,
-    model_id TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    body TEXT NOT NULL
-);
-CREATE INDEX incidents_by_time ON incidents (started_at DESC, id DESC);
-";
-
-/// Brings the file to this version. Until the file is known to be a ledger, or empty, nothing is written to it.
-pub(super) fn prepare(connection: &mut Connection, now: Time) -> Result<(), LedgerError> {
-    let pragma = |connection: &Connection, name| -> rusqlite::Result<i64> {
-        connection.pragma_query_value(None, name, |row| row.get(0))
-    };
+/// The version of the file; 0 of an empty one. Refuses what is no ledger, and what a newer Faultline wrote.
+fn version(connection: &Connection) -> Result<i64, LedgerError> {
+    let pragma = |name| -> rusqlite::Result<i64> { connection.pragma_query_value(None, name, |row| row.get(0)) };
     let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
         .map_err(LedgerError::reading_header)?;
-    let found = pragma(connection, "user_version")?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if tables > 0 && pragma(connection, "application_id")? != APPLICATION_ID {
+    if tables > 0 && pragma("application_id")? != APPLICATION_ID {
         return Err(LedgerError::NotALedger);
     }
-    if found > known {
-        return Err(LedgerError::Newer { found, known });
+    let found = pragma("user_version")?;
+    if found > KNOWN {
+        return Err(LedgerError::Newer { found, known: KNOWN });
     }
+    Ok(found)
+}
+
+/// Refuses what is not a ledger of this very version: a reader cannot bring one forward.
+pub(super) fn expect_current(connection: &Connection) -> Result<(), LedgerError> {
+    match version(connection)? {
+        KNOWN => Ok(()),
+        found => Err(LedgerError::Older { found }),
+    }
+}
+
+/// Brings the file to this version. Until the file is known to be a ledger, or empty, nothing is written to it.
+pub(super) fn prepare(connection: &mut Connection, now: Time) -> Result<(), LedgerError> {
+    let found = version(connection)?;
     // A process that is killed loses nothing committed; a machine that loses power may lose the last commits as a
     // whole, cursors with them, and they are read again.
     connection.pragma_update(None, "journal_mode", "WAL").map_err(LedgerError::reading_header)?;

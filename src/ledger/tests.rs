@@ -116,6 +116,7 @@ fn what_is_new_grows_its_counters_once_however_often_it_is_written() {
         incidents: vec![],
         points: vec![point(Metric::Invocations, 1, 7.0), point(Metric::InputTokenCount, 1, 1_000_000.0)],
         cursors: vec![cursor(30)],
+        sources: vec![],
     };
     for _ in 0..3 {
         ledger.commit(&change).unwrap();
@@ -152,6 +153,7 @@ fn history_fills_the_ledger_and_grows_no_counter() {
         incidents: vec![],
         points: vec![point(Metric::Invocations, -2, 7.0)],
         cursors: vec![],
+        sources: vec![],
     };
     ledger.commit(&change).unwrap();
     assert_eq!(all_of(&ledger).len(), 1);
@@ -184,64 +186,6 @@ fn a_revision_replaces_its_finding_and_an_earlier_step_does_not() {
     let stored = all_of(&ledger).remove(0);
     assert_eq!((stored.revision, stored.application.as_deref()), (1, Some("chat")));
     assert_eq!(value(&ledger, Counter::BilledFailedInvocations, &[]), 1.0);
-}
-
-#[test]
-fn a_commit_that_fails_leaves_nothing_behind_and_can_be_made_again() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    let pages: i64 = ledger.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-    ledger.connection.pragma_update(None, "max_page_count", pages).unwrap();
-    let change = Change {
-        findings: (0..500).map(|index| finding(&format!("r{index}"), index, 0)).collect(),
-        cursors: vec![cursor(30)],
-        ..Change::default()
-    };
-    assert!(ledger.commit(&change).unwrap_err().to_string().contains("full"));
-    assert!(all_of(&ledger).is_empty() && ledger.cursors().unwrap().is_empty());
-    assert_eq!(value(&ledger, Counter::BilledFailedInvocations, &[]), 0.0);
-
-    ledger.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
-    ledger.commit(&change).unwrap();
-    assert_eq!(value(&ledger, Counter::BilledFailedInvocations, &[]), 500.0);
-    assert_eq!(ledger.cursors().unwrap().len(), 1);
-}
-
-#[test]
-fn a_ledger_of_a_newer_version_is_refused_and_left_as_it_is() {
-    let place = Place::new();
-    let ledger = place.open();
-    ledger.connection.pragma_update(None, "user_version", 99).unwrap();
-    drop(ledger);
-    let before = std::fs::read(place.path()).unwrap();
-    let error = Ledger::open(&place.path(), at(0), Arc::default()).unwrap_err();
-    assert!(error.to_string().contains("schema 99, this one knows up to 2"), "{error}");
-    assert_eq!(std::fs::read(place.path()).unwrap(), before);
-}
-
-#[test]
-fn a_file_that_is_no_ledger_is_refused_and_left_as_it_is() {
-    let place = Place::new();
-    std::fs::write(
-        place.path(),
-        "my notes, which are longer than a header of SQLite has to be for it to be looked at; ".repeat(20),
-    )
-    .unwrap();
-    let before = std::fs::read(place.path()).unwrap();
-    let error = Ledger::open(&place.path(), at(0), Arc::default()).unwrap_err();
-    assert!(error.to_string().contains("not a Faultline ledger"), "{error}");
-    assert_eq!(std::fs::read(place.path()).unwrap(), before);
-
-    let place = Place::new();
-    rusqlite::Connection::open(place.path()).unwrap().execute("CREATE TABLE theirs (x)", ()).unwrap();
-    let error = Ledger::open(&place.path(), at(0), Arc::default()).unwrap_err();
-    assert!(error.to_string().contains("not a Faultline ledger"), "{error}");
-}
-
-#[test]
-fn a_ledger_where_there_is_no_directory_says_what_to_do() {
-    let error = Ledger::open(std::path::Path::new("/no/such/directory/f.db"), at(0), Arc::default()).unwrap_err();
-    assert!(error.to_string().contains("check that the directory exists"), "{error}");
 }
 
 #[test]
@@ -291,84 +235,6 @@ fn a_query_takes_since_and_leaves_until() {
     assert_eq!(count(vec![], Some("another")), 0);
 }
 
-fn incident(minute: i64, ended: Option<i64>, cause: Cause, revision: u32) -> Incident {
-    let started_at = at(minute * 60);
-    Incident {
-        id: Incident::id_of(&scope(), started_at),
-        scope: scope(),
-        started_at,
-        ended_at: ended.map(|minute| at(minute * 60)),
-        cause,
-        score: 0.75,
-        scores: vec![(cause, 0.75), (Cause::Unknown, 0.25)],
-        low_load: true,
-        failures: 12,
-        billed_failed: 4.5,
-        cost_usd: Some(0.125),
-        evidence: "12 of 12 failures were 503s.".to_owned(),
-        remedy: "Retry with jitter.".to_owned(),
-        revision,
-    }
-}
-
-#[test]
-fn an_incident_is_kept_whole_and_an_earlier_step_does_not_replace_a_later_one() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    let (open, over) = (incident(1, None, Cause::Network, 0), incident(1, Some(9), Cause::Network, 1));
-    for incident in [open.clone(), over.clone(), open] {
-        ledger.commit(&Change { incidents: vec![incident], ..Change::default() }).unwrap();
-    }
-    let query = IncidentsQuery { since: None, until: None, cause: None, model_id: None, limit: 9, after: None };
-    let found = ledger.reader().unwrap().incidents(&query).unwrap();
-    assert_eq!(found, IncidentsPage { incidents: vec![IncidentJson::from(&over)], next: None });
-}
-
-#[test]
-fn incidents_are_found_by_when_they_went_on_by_cause_and_by_model_newest_first() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    let incidents = vec![
-        incident(0, Some(5), Cause::Network, 0),
-        incident(10, Some(20), Cause::Throttling, 0),
-        incident(30, None, Cause::Network, 0),
-    ];
-    ledger.commit(&Change { incidents, ..Change::default() }).unwrap();
-    let reader = ledger.reader().unwrap();
-    let all = IncidentsQuery { since: None, until: None, cause: None, model_id: None, limit: 9, after: None };
-    let minutes = |query: &IncidentsQuery| {
-        let page = reader.incidents(query).unwrap();
-        let started = page.incidents.into_iter().map(|incident| incident.started_at[14..16].parse::<u32>().unwrap());
-        (started.collect::<Vec<_>>(), page.next)
-    };
-    assert_eq!(minutes(&all).0, [30, 10, 0]);
-    assert_eq!(minutes(&IncidentsQuery { since: Some(at(20 * 60)), ..all.clone() }).0, [30], "one goes on");
-    assert_eq!(minutes(&IncidentsQuery { since: Some(at(19 * 60)), ..all.clone() }).0, [30, 10]);
-    assert_eq!(minutes(&IncidentsQuery { until: Some(at(10 * 60)), ..all.clone() }).0, [0]);
-    assert_eq!(minutes(&IncidentsQuery { cause: Some(Cause::Network), ..all.clone() }).0, [30, 0]);
-    assert_eq!(minutes(&IncidentsQuery { model_id: Some("another".to_owned()), ..all.clone() }).0, [] as [u32; 0]);
-    let (first, next) = minutes(&IncidentsQuery { limit: 2, ..all.clone() });
-    assert_eq!(first, [30, 10]);
-    assert_eq!(minutes(&IncidentsQuery { limit: 2, after: next, ..all }), (vec![0], None));
-}
-
-#[test]
-fn a_ledger_of_every_past_version_opens() {
-    for version in 1..3 {
-        let place = Place::new();
-        let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ledger");
-        std::fs::copy(fixtures.join(format!("version_{version}.db")), place.path()).unwrap();
-        let mut ledger = place.open();
-        let ids: Vec<_> = all_of(&ledger).into_iter().filter_map(|finding| finding.request_id).collect();
-        let uuid = |last: u32| format!("7f1c2a7e-0000-4000-8000-{last:012}");
-        assert_eq!(ids.iter().map(|id| &**id).collect::<Vec<_>>(), [&*uuid(2), &*uuid(1), "not-a-uuid"]);
-        assert_eq!(ledger.cursors().unwrap(), [cursor(30)]);
-        assert_eq!(value(&ledger, Counter::ClientFailures, &[]), 2.0);
-        ledger.commit(&Change { failures: vec![failure("e2", 20), failure("e3", 30)], ..Change::default() }).unwrap();
-        assert_eq!(value(&ledger, Counter::ClientFailures, &[]), 3.0, "e2 was known, version {version}");
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
@@ -397,3 +263,7 @@ proptest! {
         prop_assert_eq!(at_once.counters(), in_parts.counters());
     }
 }
+
+mod coverage;
+mod incidents;
+mod store;

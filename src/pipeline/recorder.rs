@@ -22,7 +22,7 @@ use faultline_core::{
 use tokio::{sync::mpsc, time::timeout};
 use tracing::{error, info, warn};
 
-use super::batch::Batch;
+use super::{batch::Batch, health::Health, status::StatusBoard};
 use crate::{
     clock::Clock,
     export::Exporter,
@@ -47,6 +47,8 @@ pub struct Recorder {
     pub prices: Arc<PriceTable>,
     /// The durable store.
     pub ledger: Ledger,
+    /// How the sources are doing, which the ledger keeps a history of.
+    pub board: StatusBoard,
     /// Where the new state is published.
     pub exporter: Exporter,
     /// Sources whose first pass is not over yet; at 0 the daemon is ready.
@@ -59,7 +61,13 @@ impl Recorder {
     /// Runs until every source is gone and what they sent is in the ledger, or the ledger refuses it for good.
     /// Blocks: call it on a thread of its own, inside the runtime.
     pub fn run(self, batches: mpsc::Receiver<Batch>) {
-        let mut running = Running { recorder: self, correlators: BTreeMap::new(), change: Change::default(), over: 0 };
+        let mut running = Running {
+            recorder: self,
+            correlators: BTreeMap::new(),
+            change: Change::default(),
+            health: Health::default(),
+            over: 0,
+        };
         running.run(batches);
     }
 }
@@ -69,6 +77,7 @@ struct Running {
     correlators: BTreeMap<Cell, Correlator>,
     /// What is not yet in the ledger.
     change: Change,
+    health: Health,
     /// First passes whose observations are not yet in the ledger.
     over: usize,
 }
@@ -130,6 +139,7 @@ impl Running {
             self.change.incidents.extend(advance.incidents);
             self.change.concluded.extend(advance.concluded);
         }
+        self.change.sources.extend(self.health.news(&self.recorder.board, now));
     }
 
     fn commit(&mut self) {

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     batch::{Batch, Ended, Outlet},
-    status::{SourceState, StatusHandle},
+    status::{Budget, SourceState, StatusHandle},
 };
 use crate::{aws::CallError, clock::Clock};
 use faultline_core::model::Time;
@@ -30,12 +30,25 @@ pub struct Pass {
     pub unfinished: bool,
     /// Log events that were seen to have arrived later than the overlap.
     pub missed_events: u64,
+    /// How old a minute is when it is taken as final, where that means something.
+    pub settle: Option<chrono::Duration>,
+    /// What its calls may cost, where they cost something.
+    pub budget: Option<Budget>,
 }
 
 impl Pass {
     /// A pass in this state.
     pub const fn new(state: SourceState, detail: String, newest_data: Option<Time>) -> Self {
-        Self { state, detail, newest_data, at_least: Duration::ZERO, unfinished: false, missed_events: 0 }
+        Self {
+            state,
+            detail,
+            newest_data,
+            at_least: Duration::ZERO,
+            unfinished: false,
+            missed_events: 0,
+            settle: None,
+            budget: None,
+        }
     }
 }
 
@@ -159,6 +172,9 @@ impl Driver {
             status.last_success = Some(now);
             status.newest_data = status.newest_data.max(pass.newest_data);
             status.missed_events += pass.missed_events;
+            let settle = pass.settle.and_then(|settle| settle.to_std().ok());
+            status.settle_seconds = settle.map(|settle| settle.as_secs_f64()).or(status.settle_seconds);
+            status.budget = pass.budget.or(status.budget);
         });
         if was != pass.state {
             let status = self.status.get();

@@ -20,6 +20,7 @@ use crate::{
         ApplicationConfig, CellConfig, Config, CorrelationConfig, InvocationsConfig, InvocationsRead, LogsConfig,
         MetricsConfig,
     },
+    ledger::Retention,
     sources::logs::GroupSelector,
 };
 
@@ -114,6 +115,7 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
         }],
         metrics: MetricsConfig {
             poll: Duration::from_secs(10),
+            detail: chrono::Duration::seconds(20),
             settle: chrono::Duration::minutes(5),
             budget_usd_per_month: f64::INFINITY,
         },
@@ -130,6 +132,7 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
         },
         prices: Vec::new(),
         monthly_budget_usd: None,
+        retention: Retention::default(),
         shutdown_timeout: STOP_WITHIN,
     }
 }

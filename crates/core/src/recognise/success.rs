@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::{
     extract,
-    literals::{Hit, hit},
+    literals::{Hit, Phrases},
 };
 
 /// Request ids have this form.
@@ -63,7 +63,7 @@ pub fn success_request_id(message: &[u8]) -> Option<String> {
     if ["START ", "END ", "REPORT "].iter().any(|prefix| text.starts_with(prefix)) {
         return None;
     }
-    if hit(text) > Hit::Nothing || DOUBTS.as_ref()?.is_match(text) || has_bad_status(text) {
+    if Phrases::of(text.as_bytes()).hit > Hit::Nothing || DOUBTS.as_ref()?.is_match(text) || has_bad_status(text) {
         return None;
     }
     Some(id.to_ascii_lowercase())

@@ -84,6 +84,42 @@ pub struct HealthCheck {
     pub output: u64,
 }
 
+/// How long a client waits before its next attempt, in seconds; k is the number of attempts made so far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Backoff {
+    /// Uniform up to 2^(k-1), at most 20: botocore and most SDKs.
+    Standard,
+    /// Uniform up to `base` * 2^k, at most 20: "full jitter", base 0.1 in Java's SDK.
+    FullJitter(f64),
+    /// `base` * 2^(k-1) without any jitter, at most 20: gateways and hand-written loops.
+    Exponential(f64),
+    /// Always the same.
+    Fixed(f64),
+}
+
+impl Backoff {
+    /// The wait after `made` attempts, where `jitter` is uniform in 0 to 1.
+    pub(super) fn wait(self, made: usize, jitter: f64) -> f64 {
+        const LONGEST: f64 = 20.0;
+        let doubled = 2.0_f64.powi(i32::try_from(made).unwrap_or(i32::MAX).saturating_sub(1).min(16));
+        match self {
+            Self::Standard => jitter * doubled.min(LONGEST),
+            Self::FullJitter(base) => jitter * (base * doubled * 2.0).min(LONGEST),
+            Self::Exponential(base) => (base * doubled).min(LONGEST),
+            Self::Fixed(wait) => wait,
+        }
+    }
+}
+
+/// Prompts that come again and again, with the same input tokens each time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Templates {
+    /// Share of the calls that use one of them.
+    pub share: f64,
+    /// Input tokens of each.
+    pub inputs: Vec<u64>,
+}
+
 /// An application of the fleet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Application {
@@ -115,6 +151,14 @@ pub struct Application {
     pub read_timeout: f64,
     /// Attempts a call gets, the first included.
     pub max_attempts: u32,
+    /// How long it waits between two attempts.
+    pub backoff: Backoff,
+    /// Standard deviation of the logarithm of the output tokens with which one prompt is answered.
+    pub answer_sd: f64,
+    /// Prompts it uses again and again.
+    pub templates: Option<Templates>,
+    /// Odds that the application itself calls again, with the same prompt, when a call has failed for good.
+    pub calls_again: f64,
     /// Whether its connections pass a NAT gateway, which forgets them after about 350 s of silence.
     pub behind_nat: bool,
     /// Whether it sends an id of its own as requestMetadata, and logs it.

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use faultline_core::model::{Operation, Time};
 
 use super::{
-    application::{Application, ClientLibrary, HealthCheck, Pace, Size},
+    application::{Application, Backoff, ClientLibrary, HealthCheck, Pace, Size},
     incident::{Incident, Recurring, Strike, Trouble},
     plan::{CountsInvocations, Delays, FleetPlan, Noise},
 };
@@ -52,6 +52,8 @@ fn noise(now: Time) -> Noise {
         metered_errors_with_code: 0.4,
         metered_errors_mid_stream: 0.15,
         resets_on_the_way_out: 0.2,
+        silent_losses: 0.0,
+        stalls: 0.0,
         lost_records: 0.005,
         delays,
         // Whoever watches a demo should not have to wait.
@@ -208,6 +210,10 @@ fn application(name: &str, model_id: &str, library: ClientLibrary) -> Applicatio
         pace: Pace { first: 0.9, per_token: 0.014, sd: 0.25 },
         read_timeout: 60.0,
         max_attempts: 3,
+        backoff: Backoff::Standard,
+        answer_sd: 0.1,
+        templates: None,
+        calls_again: 0.0,
         behind_nat: false,
         sends_own_id: false,
         health_check: None,

@@ -22,6 +22,10 @@ pub enum Trouble {
     ModelErrors(f64),
     /// Answers get this many times longer, and so slower: read timeouts that used to do no longer do.
     LongAnswers(f64),
+    /// Answers come this many times slower.
+    SlowAnswers(f64),
+    /// This many times as many calls as usual: no trouble by itself.
+    Load(f64),
 }
 
 impl Trouble {
@@ -32,7 +36,8 @@ impl Trouble {
             Self::Throttled(_) => Cause::Throttling,
             Self::Network(_) => Cause::Network,
             Self::ModelErrors(_) => Cause::ModelError,
-            Self::LongAnswers(_) => Cause::ClientTimeout,
+            Self::LongAnswers(_) | Self::SlowAnswers(_) => Cause::ClientTimeout,
+            Self::Load(_) => Cause::Unknown,
         }
     }
 }
@@ -106,38 +111,61 @@ impl Recurring {
 
 /// The weather an attempt meets: probabilities of each trouble, and how long answers are.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Weather {
-    pub(super) unavailable: f64,
-    pub(super) throttled: f64,
-    pub(super) network: f64,
-    pub(super) internal: f64,
-    pub(super) model: f64,
-    pub(super) length: f64,
+pub(crate) struct Weather {
+    pub(crate) unavailable: f64,
+    pub(crate) throttled: f64,
+    pub(crate) network: f64,
+    pub(crate) internal: f64,
+    pub(crate) model: f64,
+    /// How many times as long answers are as usual.
+    pub(crate) length: f64,
+    /// How many times slower they come.
+    pub(crate) slowness: f64,
+    /// How many times as many calls come.
+    pub(crate) load: f64,
 }
 
 impl Weather {
     /// Of quiet times: even then, some calls fail.
-    const QUIET: Self =
-        Self { unavailable: 0.0006, throttled: 0.0005, network: 0.0005, internal: 0.0003, model: 0.0003, length: 1.0 };
+    const QUIET: Self = Self {
+        unavailable: 0.0006,
+        throttled: 0.0005,
+        network: 0.0005,
+        internal: 0.0003,
+        model: 0.0003,
+        ..Self::STILL
+    };
+
+    /// Without any failure.
+    pub(crate) const STILL: Self = Self {
+        unavailable: 0.0,
+        throttled: 0.0,
+        network: 0.0,
+        internal: 0.0,
+        model: 0.0,
+        length: 1.0,
+        slowness: 1.0,
+        load: 1.0,
+    };
 
     fn add(&mut self, trouble: Trouble) {
+        let scale = |value: &mut f64, factor: f64| *value *= factor;
         let (odds, share) = match trouble {
             Trouble::Unavailable(share) => (&mut self.unavailable, share),
             Trouble::Throttled(share) => (&mut self.throttled, share),
             Trouble::Network(share) => (&mut self.network, share),
             Trouble::InternalErrors(share) => (&mut self.internal, share),
             Trouble::ModelErrors(share) => (&mut self.model, share),
-            Trouble::LongAnswers(factor) => {
-                self.length *= factor;
-                return;
-            }
+            Trouble::LongAnswers(factor) => return scale(&mut self.length, factor),
+            Trouble::SlowAnswers(factor) => return scale(&mut self.slowness, factor),
+            Trouble::Load(factor) => return scale(&mut self.load, factor),
         };
         *odds = 1.0 - (1.0 - *odds) * (1.0 - share);
     }
 }
 
 /// What an attempt of this application meets at this moment.
-pub(super) fn weather(
+pub(crate) fn weather(
     incidents: &[Incident],
     recurring: Option<&Recurring>,
     application: &Application,

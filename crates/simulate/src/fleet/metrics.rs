@@ -10,10 +10,10 @@ use super::{chance::number, plan::CountsInvocations, request::Attempt};
 pub(super) type Dimensions = Arc<[(&'static str, Arc<str>)]>;
 
 /// One metric's sample.
-pub(super) type Sample = (&'static str, f64);
+pub(crate) type Sample = (&'static str, f64);
 
 /// What AWS measures of an attempt; nothing where it never arrived.
-pub(super) fn samples(attempt: &Attempt, operation: Operation, counts: CountsInvocations, into: &mut Vec<Sample>) {
+pub(crate) fn samples(attempt: &Attempt, operation: Operation, counts: CountsInvocations, into: &mut Vec<Sample>) {
     if !attempt.reached_aws {
         return;
     }

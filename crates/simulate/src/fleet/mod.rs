@@ -8,14 +8,14 @@
 //! them: how time is cut into calls of `advance` changes nothing.
 
 mod application;
-mod chance;
+pub(crate) mod chance;
 mod demo;
 mod emit;
 mod incident;
-mod metrics;
+pub(crate) mod metrics;
 mod plan;
 mod record;
-mod request;
+pub(crate) mod request;
 mod texts;
 mod truth;
 
@@ -24,22 +24,26 @@ use std::collections::VecDeque;
 use chrono::{DateTime, TimeDelta};
 use faultline_core::model::Time;
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 
 use self::{
-    chance::{between, minute_of, number, poisson, stream_of, uuid},
+    chance::{between, happens, minute_of, number, poisson, stream_of, uuid},
     emit::{Emitter, Names, Played},
     request::{Call, Prompt, Stage},
 };
 use crate::Emission;
 
 pub use self::{
-    application::{Application, ApplicationInfo, ClientLibrary, HealthCheck, Pace, Size},
+    application::{Application, ApplicationInfo, Backoff, ClientLibrary, HealthCheck, Pace, Size, Templates},
     demo::PAST as DEMO_PAST,
     emit::{INVOCATION_GROUP, INVOCATION_STREAM},
     incident::{Incident, Recurring, Strike, Trouble},
     plan::{CountsInvocations, Delays, FleetPlan, Noise},
     truth::RequestTruth,
 };
+
+/// Seconds after which an application itself calls again what has failed.
+const CALLS_AGAIN_AFTER: (f64, f64) = (1.0, 15.0);
 
 /// The fleet, somewhere in time.
 #[derive(Debug)]
@@ -91,42 +95,68 @@ impl Fleet {
 
     /// All calls that start in a minute, in order of their start.
     fn play(&self, minute: i64) -> Vec<Played> {
-        let applications = &self.plan.applications;
-        let mut streams: Vec<_> = (0..applications.len()).map(|i| stream_of(self.plan.seed, minute, i)).collect();
+        let mut calls = Vec::new();
+        self.plan.play(minute, |call, rng| {
+            let (Some(application), Some(names)) =
+                (self.plan.applications.get(call.application), self.names.get(call.application))
+            else {
+                return;
+            };
+            calls.push(Emitter { plan: &self.plan, application, names }.played(&call, rng));
+        });
+        calls.sort_by_key(|played| played.started_at);
+        calls
+    }
+}
+
+impl FleetPlan {
+    /// Plays all calls that start in a minute, application by application; `visit` gets each with the random stream
+    /// of its application.
+    pub(crate) fn play(&self, minute: i64, mut visit: impl FnMut(Call, &mut ChaCha8Rng)) {
+        let applications = &self.applications;
+        let weather = |application: &Application, at| {
+            incident::weather(&self.incidents, self.recurring.as_ref(), application, at)
+        };
+        let mut streams: Vec<_> = (0..applications.len()).map(|i| stream_of(self.seed, minute, i)).collect();
         let arrivals: Vec<Vec<(Time, Prompt)>> = applications
             .iter()
             .zip(&mut streams)
-            .map(|(application, rng)| arrivals(application, minute, rng))
+            .map(|(application, rng)| arrivals(application, minute, weather(application, start_of(minute)).load, rng))
             .collect();
-        let mut calls = Vec::new();
         for (index, application) in applications.iter().enumerate() {
-            let (Some(rng), Some(names)) = (streams.get_mut(index), self.names.get(index)) else { continue };
+            let Some(rng) = streams.get_mut(index) else { continue };
             let stage = Stage {
                 application,
-                noise: &self.plan.noise,
+                noise: &self.noise,
                 slowdown: self.slowdown(application, &arrivals),
-                weather: |at| incident::weather(&self.plan.incidents, self.plan.recurring.as_ref(), application, at),
+                weather: |at| weather(application, at),
             };
-            let emitter = Emitter { plan: &self.plan, application, names };
-            for &(started_at, prompt) in arrivals.get(index).into_iter().flatten() {
-                let call = Call {
-                    application: index,
-                    started_at,
-                    log_stream: rng.random_range(0..application.log_streams.len().max(1)),
-                    own_id: application.sends_own_id.then(|| uuid(rng)),
-                    attempts: stage.play(started_at, prompt, rng),
-                };
-                calls.push(emitter.played(&call, rng));
+            for &(mut started_at, prompt) in arrivals.get(index).into_iter().flatten() {
+                loop {
+                    let call = Call {
+                        application: index,
+                        started_at,
+                        log_stream: rng.random_range(0..application.log_streams.len().max(1)),
+                        own_id: application.sends_own_id.then(|| uuid(rng)),
+                        attempts: stage.play(started_at, prompt, rng),
+                    };
+                    let failed_at =
+                        call.attempts.last().filter(|last| last.failure.is_some()).map(request::Attempt::left_at);
+                    visit(call, rng);
+                    let Some(failed_at) = failed_at else { break };
+                    if application.calls_again <= 0.0 || !happens(rng, application.calls_again) {
+                        break;
+                    }
+                    started_at = failed_at + chance::seconds(between(rng, CALLS_AGAIN_AFTER));
+                }
             }
         }
-        calls.sort_by_key(|played| played.started_at);
-        calls
     }
 
     /// How much slower a model is in a minute with more calls than usual, and faster with fewer.
     fn slowdown(&self, application: &Application, arrivals: &[Vec<(Time, Prompt)>]) -> f64 {
         let (mut came, mut usual) = (0, 0.0);
-        for (other, calls) in self.plan.applications.iter().zip(arrivals) {
+        for (other, calls) in self.applications.iter().zip(arrivals) {
             if other.model_id == application.model_id {
                 came += calls.len();
                 usual += other.load();
@@ -139,9 +169,9 @@ impl Fleet {
 }
 
 /// When the calls of an application start in a minute, and with what prompts.
-fn arrivals(application: &Application, minute: i64, rng: &mut impl rand::Rng) -> Vec<(Time, Prompt)> {
+fn arrivals(application: &Application, minute: i64, load: f64, rng: &mut impl rand::Rng) -> Vec<(Time, Prompt)> {
     let start = start_of(minute);
-    let expected = application.calls_per_minute * time_of_day(minute);
+    let expected = application.calls_per_minute * load * time_of_day(minute);
     let mut arrivals: Vec<_> = (0..poisson(rng, expected))
         .map(|_| (start + chance::seconds(between(rng, (0.0, 60.0)).min(59.999)), Prompt::draw(application, rng)))
         .collect();

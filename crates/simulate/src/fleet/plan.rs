@@ -46,6 +46,10 @@ pub struct Noise {
     pub metered_errors_mid_stream: f64,
     /// Share of lost connections that were lost before the request arrived.
     pub resets_on_the_way_out: f64,
+    /// Share of lost connections that the client does not notice: it waits until its read timeout.
+    pub silent_losses: f64,
+    /// Share of answers that take several times as long as their length explains.
+    pub stalls: f64,
     /// Share of records that never reach the log.
     pub lost_records: f64,
     /// Delays of what happens before `live_from`.

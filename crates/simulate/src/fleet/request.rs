@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use faultline_core::model::{BedrockException, Cause, FailureKind, Time, Tokens};
-use rand::Rng;
+use rand::{Rng, seq::IndexedRandom};
 
 use super::{
     application::{Application, Size},
@@ -17,12 +17,12 @@ use super::{
 
 /// NAT gateways forget a connection after this many seconds of silence, and reset it when it next speaks.
 const NAT_IDLE: (f64, f64) = (350.3, 351.0);
-/// No backoff of an SDK is longer, in seconds.
-const MAX_BACKOFF: f64 = 20.0;
+/// An answer that stalls takes this many times as long.
+const STALL: (f64, f64) = (2.0, 20.0);
 
 /// How an attempt fails for its client, as finely as log text tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// Bedrock answered with an error.
     Answered(BedrockException),
     /// Bedrock answered, began to stream, and then sent an exception frame.
@@ -37,7 +37,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// The kind the product knows it by.
-    pub(super) const fn kind(self) -> FailureKind {
+    pub(crate) const fn kind(self) -> FailureKind {
         match self {
             Self::Answered(exception) => exception.kind(),
             Self::FrameMidStream(_) => FailureKind::StreamError,
@@ -68,26 +68,26 @@ impl Failure {
 
 /// One attempt: a request of its own to AWS, with a request id of its own.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Attempt {
-    pub(super) request_id: Arc<str>,
-    pub(super) started_at: Time,
+pub(crate) struct Attempt {
+    pub(crate) request_id: Arc<str>,
+    pub(crate) started_at: Time,
     /// Seconds AWS worked on it.
-    pub(super) latency: f64,
+    pub(crate) latency: f64,
     /// Seconds to the first token.
-    pub(super) first_token: f64,
+    pub(crate) first_token: f64,
     /// Seconds until the client had its answer or its failure.
-    pub(super) client_wait: f64,
+    pub(crate) client_wait: f64,
     /// What AWS would meter, and does if `metered`.
-    pub(super) tokens: Tokens,
-    pub(super) metered: bool,
-    pub(super) reached_aws: bool,
-    pub(super) failure: Option<Failure>,
-    pub(super) cause: Option<Cause>,
+    pub(crate) tokens: Tokens,
+    pub(crate) metered: bool,
+    pub(crate) reached_aws: bool,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) cause: Option<Cause>,
 }
 
 impl Attempt {
     /// The exception AWS itself counts for the request; a client that was cut off is a success to AWS.
-    pub(super) const fn exception(&self) -> Option<BedrockException> {
+    pub(crate) const fn exception(&self) -> Option<BedrockException> {
         match self.failure {
             Some(Failure::Answered(exception) | Failure::FrameMidStream(exception)) => Some(exception),
             _ => None,
@@ -95,43 +95,50 @@ impl Attempt {
     }
 
     /// When AWS was done with it.
-    pub(super) fn ended_at(&self) -> Time {
+    pub(crate) fn ended_at(&self) -> Time {
         self.started_at + seconds(self.latency)
     }
 
     /// When the client had its answer or its failure.
-    pub(super) fn left_at(&self) -> Time {
+    pub(crate) fn left_at(&self) -> Time {
         self.started_at + seconds(self.client_wait)
     }
 }
 
 /// A call: its attempts in order, at least one.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// Index of the application in the plan.
-    pub(super) application: usize,
-    pub(super) started_at: Time,
+    pub(crate) application: usize,
+    pub(crate) started_at: Time,
     /// Index of the log stream it is told in.
-    pub(super) log_stream: usize,
-    pub(super) attempts: Vec<Attempt>,
+    pub(crate) log_stream: usize,
+    pub(crate) attempts: Vec<Attempt>,
     /// The application's own id of the call.
-    pub(super) own_id: Option<String>,
+    pub(crate) own_id: Option<String>,
 }
 
 /// The prompt of a call, in numbers.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Prompt {
-    pub(super) input: u64,
+pub(crate) struct Prompt {
+    pub(crate) input: u64,
     /// Output tokens of its answers, on average.
-    pub(super) output: f64,
+    pub(crate) output: f64,
     /// Standard deviation of their logarithm: the same prompt is answered at about the same length.
-    pub(super) output_sd: f64,
+    pub(crate) output_sd: f64,
 }
 
 impl Prompt {
-    pub(super) fn draw(application: &Application, rng: &mut impl Rng) -> Self {
+    pub(crate) fn draw(application: &Application, rng: &mut impl Rng) -> Self {
         let output = number(size(application.output, rng));
-        Self { input: size(application.input, rng), output, output_sd: 0.1 }
+        let mut input = size(application.input, rng);
+        if let Some(templates) = &application.templates
+            && happens(rng, templates.share)
+            && let Some(template) = templates.inputs.choose(rng)
+        {
+            input = *template;
+        }
+        Self { input, output, output_sd: application.answer_sd }
     }
 }
 
@@ -140,30 +147,30 @@ fn size(size: Size, rng: &mut impl Rng) -> u64 {
 }
 
 /// What a call plays against.
-pub(super) struct Stage<'a, W> {
-    pub(super) application: &'a Application,
-    pub(super) noise: &'a Noise,
+pub(crate) struct Stage<'a, W> {
+    pub(crate) application: &'a Application,
+    pub(crate) noise: &'a Noise,
     /// How much slower the model is than usual.
-    pub(super) slowdown: f64,
+    pub(crate) slowdown: f64,
     /// The weather at a moment.
-    pub(super) weather: W,
+    pub(crate) weather: W,
 }
 
 impl<W: Fn(Time) -> Weather> Stage<'_, W> {
     /// All attempts of a call that starts at `at`.
-    pub(super) fn play(&self, at: Time, prompt: Prompt, rng: &mut impl Rng) -> Vec<Attempt> {
+    pub(crate) fn play(&self, at: Time, prompt: Prompt, rng: &mut impl Rng) -> Vec<Attempt> {
         let mut attempts = Vec::with_capacity(1);
         let mut started_at = at;
-        let mut backoff = 1.0_f64;
         loop {
             let attempt = self.attempt(started_at, prompt, rng);
             let again = attempt.failure.is_some_and(Failure::is_retried);
-            started_at = attempt.left_at() + seconds(between(rng, (0.0, backoff.min(MAX_BACKOFF))));
+            let jitter = between(rng, (0.0, 1.0));
+            let wait = self.application.backoff.wait(attempts.len() + 1, jitter);
+            started_at = attempt.left_at() + seconds(wait);
             attempts.push(attempt);
             if !again || attempts.len() >= usize::try_from(self.application.max_attempts).unwrap_or(usize::MAX) {
                 return attempts;
             }
-            backoff *= 2.0;
         }
     }
 
@@ -171,8 +178,12 @@ impl<W: Fn(Time) -> Weather> Stage<'_, W> {
         let weather = (self.weather)(started_at);
         let tokens = self.tokens(prompt, weather.length, rng);
         let pace = self.application.pace;
-        let first_token = lognormal(rng, pace.first * self.slowdown, pace.sd);
-        let generating = lognormal(rng, pace.per_token * number(tokens.output) * self.slowdown, pace.sd);
+        let mut slowdown = self.slowdown * weather.slowness;
+        if self.noise.stalls > 0.0 && happens(rng, self.noise.stalls) {
+            slowdown *= between(rng, STALL);
+        }
+        let first_token = lognormal(rng, pace.first * slowdown, pace.sd);
+        let generating = lognormal(rng, pace.per_token * number(tokens.output) * slowdown, pace.sd);
         let mut attempt = Attempt {
             request_id: uuid(rng).into(),
             started_at,
@@ -186,12 +197,16 @@ impl<W: Fn(Time) -> Weather> Stage<'_, W> {
             cause: None,
         };
         if happens(rng, weather.network) {
-            self.cut_off(&mut attempt, rng);
+            if self.noise.silent_losses > 0.0 && happens(rng, self.noise.silent_losses) {
+                self.go_silent(&mut attempt);
+            } else {
+                self.cut_off(&mut attempt, rng);
+            }
         } else if let Some(exception) = refusal(weather, rng) {
             self.refuse(&mut attempt, exception, rng);
         }
         self.lose_patience(&mut attempt, rng);
-        attempt.cause = attempt.failure.map(Failure::cause);
+        attempt.cause = attempt.cause.or(attempt.failure.map(Failure::cause));
         attempt
     }
 
@@ -224,6 +239,13 @@ impl<W: Fn(Time) -> Weather> Stage<'_, W> {
             attempt.client_wait = between(rng, (0.0, silence));
             attempt.failure = Some(Failure::ResetBeforeAnswer);
         }
+    }
+
+    /// The network loses the answer, and tells nobody.
+    fn go_silent(&self, attempt: &mut Attempt) {
+        attempt.client_wait = self.application.read_timeout;
+        attempt.failure = Some(Failure::ReadTimeout);
+        attempt.cause = Some(Cause::Network);
     }
 
     /// AWS answers with an error, and may have metered the request all the same.

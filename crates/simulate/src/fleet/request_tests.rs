@@ -9,8 +9,7 @@ use crate::fleet::{
     chance::{seconds_between, stream_of},
 };
 
-const STILL: Weather =
-    Weather { unavailable: 0.0, throttled: 0.0, network: 0.0, internal: 0.0, model: 0.0, length: 1.0 };
+const STILL: Weather = Weather::STILL;
 
 fn now() -> Time {
     "2026-11-24T12:00:00Z".parse().unwrap()
