@@ -18,7 +18,11 @@ use super::{
     families::Families,
     metrics::{self, MetricDef},
 };
-use crate::{aws::meter::CallOutcome, ledger::Counter, pipeline::status::SourceStatus};
+use crate::{
+    aws::meter::CallOutcome,
+    ledger::Counter,
+    pipeline::status::{SourceState, SourceStatus},
+};
 
 /// The content type of the text format.
 pub(super) const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
@@ -187,6 +191,14 @@ fn of_source(families: &mut Families, status: &SourceStatus) {
     time(&metrics::SOURCE_NEWEST_DATA, status.newest_data);
     if let Some(seconds) = status.settle_seconds {
         families.add(&metrics::SOURCE_SETTLE, &place, seconds);
+    }
+    for state in SourceState::ALL {
+        let holds = if state == status.state { 1.0 } else { 0.0 };
+        families.add(&metrics::SOURCE_STATE, &[&place[..], &[state.as_str()]].concat(), holds);
+    }
+    if let Some(budget) = status.budget {
+        families.add(&metrics::API_BUDGET, &place[..2], budget.usd_per_month);
+        families.add(&metrics::API_BUDGET_LIMITED, &place[..2], if budget.limited { 1.0 } else { 0.0 });
     }
 }
 
