@@ -107,10 +107,10 @@ async fn ready(State(app): State<App>) -> Response {
 }
 
 async fn landing_page(State(app): State<App>) -> Result<Html<String>, ApiError> {
-    let query =
-        FindingsQuery { since: None, until: None, evidence: Vec::new(), model_id: None, limit: 50, after: None };
-    let newest = app.findings(query).await?;
-    Ok(Html(page::render(&app.exporter, &newest)))
+    let since = app.exporter.window_start();
+    let query = FindingsQuery { since, until: None, evidence: Vec::new(), model_id: None, limit: 1000, after: None };
+    let of_window = app.findings(query).await?;
+    Ok(Html(page::render(&app.exporter, &of_window.findings)))
 }
 
 async fn nothing_here() -> ApiError {

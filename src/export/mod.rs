@@ -13,7 +13,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use faultline_core::correlate::CellSummary;
+use faultline_core::{correlate::CellSummary, model::Time};
 
 pub use self::http::{router, serve};
 use crate::{aws::meter::ApiMeter, clock::Clock, ledger::CounterRow, pipeline::status::StatusBoard};
@@ -73,6 +73,11 @@ impl Exporter {
 
     fn published(&self) -> Arc<Published> {
         Arc::clone(&self.0.published.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where the longest correlation window began; `None` before anything was published.
+    fn window_start(&self) -> Option<Time> {
+        self.published().summaries.iter().map(|cell| cell.at - cell.window).min()
     }
 
     /// How many sources have not been read once.

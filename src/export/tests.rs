@@ -315,8 +315,11 @@ async fn the_page_shows_findings_and_never_a_logs_markup() {
     let (_, page, kind) = served().get("/").await;
     assert!(kind.starts_with("text/html"));
     for text in [
+        "Calls are failing now: server capacity",
+        "since 11:50 UTC",
         "3 confirmed",
-        "between 3 and 7",
+        "likely between 4 and 7",
+        "Retry with &lt;jitter&gt;.",
         "service unavailable",
         SONNET,
         "no price",
