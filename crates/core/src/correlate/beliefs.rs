@@ -57,7 +57,7 @@ impl Joins {
             tokens: record.tokens,
             cost_usd: price.map(|price| price.cost(&record.tokens)),
             matched: self.matched_at_all(&id),
-            chained: 0.0,
+            chained: self.chained_at_all(&id),
             outlasted: learnt.outlasts(view),
             caller: view.identity,
             confirmed,

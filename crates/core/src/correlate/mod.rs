@@ -14,6 +14,8 @@ mod join;
 mod learn;
 mod matching;
 mod minutes;
+mod probable;
+mod retries;
 mod summary;
 mod view;
 mod views;
