@@ -23,11 +23,12 @@ e2e:
 demo:
 	cargo run --release -- demo
 
-# Speed of `scan` beside rg with the same words, and criterion's benches of the recogniser.
+# Speed of `scan` beside rg with the same words, criterion's benches of the recogniser, and what polling metrics costs.
 bench:
 	cargo build --release --locked
 	scripts/bench_scan.sh
 	cargo bench -p faultline-core --bench recognise
+	cargo bench -p faultline --bench polling
 
 # How often the correlator is right, on simulated worlds that it was never tuned on; a few minutes.
 evaluate:

@@ -10,6 +10,8 @@ mod caller;
 mod combine;
 mod coverage;
 mod estimate;
+mod expectation;
+mod incidents;
 mod join;
 mod learn;
 mod matching;
@@ -17,6 +19,7 @@ mod minutes;
 mod probable;
 mod retries;
 mod summary;
+mod totals;
 mod view;
 mod views;
 
@@ -27,9 +30,14 @@ use chrono::Duration;
 pub use beliefs::RecordBelief;
 pub use blocks::Match;
 pub use estimate::InvocationsCount;
-pub use summary::{CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
+pub use summary::{AwsSide, CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
 
-use self::{estimate::Estimate, join::Joins, minutes::Minutes};
+use self::{
+    incidents::Incidents,
+    join::Joins,
+    minutes::Minutes,
+    totals::{Sources, Totals},
+};
 use crate::{
     model::{Cell, Finding, Incident, ModelKey, Observation, Time},
     price::PriceTable,
@@ -74,9 +82,8 @@ pub struct Correlator {
     prices: Arc<PriceTable>,
     joins: Joins,
     minutes: Minutes,
-    estimates: Vec<(ModelKey, Estimate)>,
-    /// The minute the estimates were made in; another minute is another window.
-    estimated_at: Option<i64>,
+    incidents: Incidents,
+    totals: Totals,
 }
 
 impl Correlator {
@@ -88,18 +95,25 @@ impl Correlator {
             prices,
             joins: Joins::default(),
             minutes: Minutes::default(),
-            estimates: Vec::new(),
-            estimated_at: None,
+            incidents: Incidents::default(),
+            totals: Totals::default(),
         }
     }
 
     /// Takes in one observation. Those of other cells are none of its business.
     pub fn observe(&mut self, observation: &Observation) {
         match observation {
-            Observation::Failure(failure) if failure.cell == self.cell => self.joins.add_failure(failure),
-            Observation::Record(record) if record.cell == self.cell => self.joins.add_record(record),
+            Observation::Failure(failure) if failure.cell == self.cell => {
+                self.joins.add_failure(failure);
+                self.incidents.add_failure(failure);
+            }
+            Observation::Record(record) if record.cell == self.cell => {
+                self.joins.add_record(record);
+                self.incidents.add_record(record);
+            }
             Observation::Metric(point) if point.cell == self.cell && self.minutes.add(point) => {
-                self.estimated_at = None;
+                self.totals.metrics_changed();
+                self.incidents.metrics_changed();
             }
             Observation::Success(success) if success.cell == self.cell => self.joins.add_success(success),
             Observation::RecordsRead(read) if read.cell == self.cell => self.joins.add_stretch(read),
@@ -111,15 +125,33 @@ impl Correlator {
     pub fn advance(&mut self, now: Time) -> Advance {
         self.joins.see(now);
         self.joins.match_due(now, self.settings.horizon);
-        let advance = Advance {
+        let mut advance = Advance {
             findings: self.joins.findings(&self.cell, &self.prices),
             concluded: self.joins.conclude(now, self.settings.horizon),
             incidents: Vec::new(),
         };
+        for finding in &advance.findings {
+            if let Some(application) = &finding.application {
+                self.incidents.learn(application, &finding.scope.model);
+            }
+        }
         let oldest = now - self.settings.retention();
         self.joins.prune(oldest, now, self.settings.cap);
         self.minutes.prune(oldest);
-        self.estimate(now);
+        let (incidents, since) = (&mut self.incidents, now - self.settings.window);
+        let sources = Sources {
+            cell: &self.cell,
+            settings: &self.settings,
+            joins: &self.joins,
+            minutes: &self.minutes,
+            prices: &self.prices,
+        };
+        self.totals.advance(sources, incidents, now);
+        let billed = |model: &ModelKey, range: (Time, Time)| {
+            let inputs = self.totals.inputs(sources, model, since);
+            combine::billed(&inputs, range, inputs.estimate.between(range))
+        };
+        advance.incidents = incidents.advance(&self.cell, &self.minutes, now, billed);
         advance
     }
 
@@ -128,18 +160,14 @@ impl Correlator {
         let since = now - self.settings.window;
         let mut models: BTreeSet<&ModelKey> = self.minutes.models().collect();
         models.extend(self.joins.models());
-        let scopes = models
-            .into_iter()
-            .map(|model| {
-                let estimate = self.estimates.iter().find(|(key, _)| key == model).map(|(_, estimate)| estimate);
-                combine::scope(&self.cell, model, &self.joins, &self.minutes, estimate, &self.prices, since)
-            })
-            .collect();
+        let scopes =
+            models.into_iter().map(|model| combine::scope(&self.totals.inputs(self.sources(), model, since))).collect();
         CellSummary {
             cell: self.cell.clone(),
             at: now,
             window: self.settings.window,
             scopes,
+            incidents: self.incidents.since(since).cloned().collect(),
             evicted: self.joins.evicted(),
         }
     }
@@ -153,23 +181,18 @@ impl Correlator {
     /// What is believed of every record of a model since a time, in the order of time. Costs as much as there are
     /// records: for once a minute, not for every call of [`Correlator::summary`].
     pub fn beliefs_since(&self, model: &ModelKey, since: Time) -> Vec<RecordBelief> {
-        self.joins.beliefs_since(model, since, self.prices.lookup(model, &self.cell.region))
+        let price = |model: &ModelKey| self.prices.lookup(model, &self.cell.region);
+        self.joins.beliefs_since(since, price).remove(model).unwrap_or_default()
     }
 
-    /// Estimates cost more than joins and change once a minute or with the metrics: only then are they made again.
-    fn estimate(&mut self, now: Time) {
-        let minute = now.timestamp().div_euclid(60);
-        if self.estimated_at == Some(minute) {
-            return;
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            cell: &self.cell,
+            settings: &self.settings,
+            joins: &self.joins,
+            minutes: &self.minutes,
+            prices: &self.prices,
         }
-        self.estimated_at = Some(minute);
-        let since = now - self.settings.window;
-        let count = self.settings.invocations_count;
-        self.estimates = self
-            .minutes
-            .models()
-            .map(|model| (model.clone(), estimate::estimate(&self.minutes.settled(model, since), count)))
-            .collect();
     }
 }
 
