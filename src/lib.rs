@@ -8,6 +8,7 @@ pub mod config;
 pub mod export;
 pub mod ledger;
 pub mod pipeline;
+pub mod report;
 pub mod scan;
 pub mod simulate;
 pub mod sources;

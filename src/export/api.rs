@@ -5,7 +5,6 @@ use axum::{
     extract::{Query, State},
     http::StatusCode,
 };
-use chrono::{DateTime, Duration, Utc};
 use faultline_core::{
     correlate::{ScopeSummary, Tally},
     model::{Evidence, Time},
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::http::{ApiError, App};
 use crate::{
+    clock,
     ledger::{FindingsQuery, rfc3339},
     pipeline::status::SourceStatus,
 };
@@ -80,17 +80,8 @@ fn query(parameters: FindingsParameters, now: Time) -> Result<FindingsQuery, Api
     })
 }
 
-/// RFC 3339, or a duration back from now.
 fn time_or_age(name: &str, text: &str, now: Time) -> Result<Time, ApiError> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.with_timezone(&Utc));
-    }
-    let age = humantime::parse_duration(text).ok().and_then(|age| Duration::from_std(age).ok());
-    age.and_then(|age| now.checked_sub_signed(age)).ok_or_else(|| {
-        bad(format!(
-            "{name}: `{text}` is neither a time such as 2026-05-01T12:00:00Z nor a duration back from now such as 6h"
-        ))
-    })
+    clock::time_or_age(text, now).map_err(|wrong| bad(format!("{name}: {wrong}")))
 }
 
 const fn bad(message: String) -> ApiError {
