@@ -1,5 +1,5 @@
 # `make test` checks everything on a fresh machine with Rust, Python 3 and make.
-.PHONY: test setup lint unit e2e demo bench fuzz
+.PHONY: test setup lint unit e2e demo bench evaluate fuzz
 
 test: setup lint unit e2e
 	@echo "all checks passed"
@@ -23,11 +23,16 @@ e2e:
 demo:
 	cargo run --release -- demo
 
-# Speed of `scan` beside rg with the same words, and criterion's benches of the recogniser.
+# Speed of `scan` beside rg with the same words, criterion's benches of the recogniser, and what polling metrics costs.
 bench:
 	cargo build --release --locked
 	scripts/bench_scan.sh
 	cargo bench -p faultline-core --bench recognise
+	cargo bench -p faultline --bench polling
+
+# How often the correlator is right, on simulated worlds that it was never tuned on; a few minutes.
+evaluate:
+	cargo run --release --locked --quiet -- evaluate
 
 # Needs cargo-fuzz (`cargo install cargo-fuzz`); runs each target for a minute.
 fuzz:

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     app::{self, App},
     config::{self, Config},
-    report, scan, simulate,
+    evaluate, report, scan, simulate,
 };
 
 /// What the configuration's errors end with, as `grep` and `promtool` do.
@@ -78,6 +78,11 @@ enum Command {
     Report(report::ReportArgs),
     /// Search log files for failed Bedrock calls.
     Scan(scan::ScanArgs),
+    /// Run the correlator over simulated worlds and print how often it is right.
+    ///
+    /// No AWS takes part. The worlds vary what is not known of AWS and what differs between users; the table stands
+    /// beside the numbers of the study that the correlator was built from.
+    Evaluate(evaluate::EvaluateArgs),
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -118,6 +123,7 @@ pub fn run(cli: Cli) -> ExitCode {
         },
         Command::Report(arguments) => return report::run(&arguments),
         Command::Scan(arguments) => return scan::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "faultline", &mut io::stdout());
             Ok(())

@@ -158,12 +158,10 @@ impl CellTask {
 
         if let Some(driver) = self.driver(around, SourceKind::Metrics, self.config.metrics.poll) {
             let cursor = self.cursors_of(around, SourceKind::Metrics).into_values().next();
-            let config::MetricsConfig { poll, settle, budget_usd_per_month } = self.config.metrics;
-            let settings = metrics::Settings { settle, poll, budget_usd_per_month };
+            let config::MetricsConfig { poll, detail, settle, budget_usd_per_month } = self.config.metrics;
+            let poll = chrono::Duration::from_std(poll).unwrap_or(chrono::Duration::MAX);
+            let settings = metrics::Settings { poll, detail, settle, budget_usd_per_month };
             let context = context.clone();
-            driver
-                .status
-                .update(|status| status.settle_seconds = settle.to_std().ok().map(|settle| settle.as_secs_f64()));
             sources.spawn(driver.run(move || MetricsSource::new(context.clone(), settings, cursor)));
         }
         if let Some(driver) = self.driver(around, SourceKind::Logs, self.config.logs.poll) {

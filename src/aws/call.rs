@@ -22,6 +22,11 @@ impl Caller {
         Self { meter, limits }
     }
 
+    /// Waits until CloudWatch may return so many datapoints more.
+    pub async fn datapoints(&self, count: usize) {
+        self.limits.datapoints(count).await;
+    }
+
     /// Sends `request` (an SDK operation's future, which does nothing before it is awaited) as `api`, which costs
     /// `cost_usd` when it is answered.
     pub async fn call<T, E, R>(

@@ -114,9 +114,11 @@ impl InvocationsRead {
 /// How metrics are read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricsConfig {
-    /// How often.
+    /// How often the error counts.
     pub poll: Duration,
-    /// How old a minute is when it is taken as final.
+    /// How often what is no error count, where no errors show.
+    pub detail: chrono::Duration,
+    /// How old a minute is when it is taken as final, until that is learnt.
     pub settle: chrono::Duration,
     /// What the polling of one cell may cost a month, in US dollars.
     pub budget_usd_per_month: f64,

@@ -101,6 +101,7 @@ pub(super) fn read(text: &str, name: &str, directory: &Path, found: &mut Found) 
 
 fn metrics(fields: &mut Fields<'_>, found: &mut Found) -> Option<MetricsConfig> {
     let poll = duration(fields, found, "metrics.poll", "poll", SECOND..=HOUR);
+    let detail = duration(fields, found, "metrics.detail", "detail", SECOND..=DAY);
     let settle = duration(fields, found, "metrics.settle", "settle", SECOND..=DAY);
     let budget_usd_per_month = match fields.take("budget_usd_per_month", found) {
         None => default_of("metrics.budget_usd_per_month").parse().ok(),
@@ -113,7 +114,12 @@ fn metrics(fields: &mut Fields<'_>, found: &mut Found) -> Option<MetricsConfig> 
             Some(budget)
         }
     };
-    Some(MetricsConfig { poll: poll?, settle: chrono_duration(settle?), budget_usd_per_month: budget_usd_per_month? })
+    Some(MetricsConfig {
+        poll: poll?,
+        detail: chrono_duration(detail?),
+        settle: chrono_duration(settle?),
+        budget_usd_per_month: budget_usd_per_month?,
+    })
 }
 
 fn logs(fields: &mut Fields<'_>, found: &mut Found) -> Option<LogsConfig> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use faultline_core::{
     correlate::{CellSummary, EstimateState, ScopeSummary},
-    model::{Evidence, Scope, Time},
+    model::{Cause, Evidence, Incident, Scope, Time},
 };
 use prometheus::{
     Registry, TextEncoder,
@@ -18,7 +18,11 @@ use super::{
     families::Families,
     metrics::{self, MetricDef},
 };
-use crate::{aws::meter::CallOutcome, ledger::Counter, pipeline::status::SourceStatus};
+use crate::{
+    aws::meter::CallOutcome,
+    ledger::Counter,
+    pipeline::status::{SourceState, SourceStatus},
+};
 
 /// The content type of the text format.
 pub(super) const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
@@ -124,6 +128,8 @@ fn of_cell(families: &mut Families, cell: &CellSummary) {
     families.add(&metrics::EVICTED_TOTAL, &place, float(cell.evicted));
     for scope in &cell.scopes {
         of_scope(families, scope);
+        let incidents: Vec<_> = cell.incidents.iter().filter(|incident| incident.scope == scope.scope).collect();
+        of_incidents(families, &scope.scope, &incidents);
     }
 }
 
@@ -141,12 +147,34 @@ fn of_scope(families: &mut Families, summary: &ScopeSummary) {
             add(&metrics::BILLED_FAILED_COST, evidence.as_str(), cost);
         }
     }
+    for (evidence, retries) in [
+        (Evidence::Confirmed, float(summary.confirmed.retries)),
+        (Evidence::Probable, float(summary.probable.retries)),
+        (Evidence::Estimated, summary.estimated_retries),
+    ] {
+        add(&metrics::BILLED_FAILED_RETRIES, evidence.as_str(), retries);
+    }
     add(&metrics::BILLED_FAILED_BOUND, "lower", summary.lower);
     add(&metrics::BILLED_FAILED_BOUND, "upper", summary.upper);
     for state in EstimateState::ALL {
         add(&metrics::ESTIMATE_STATE, state.as_str(), if state == summary.state { 1.0 } else { 0.0 });
     }
     families.add(&metrics::CLIENT_FAILURES_PENDING, &place, float(summary.pending));
+}
+
+/// Every cause has its 0, so that an alert sees it rise; scores are only of incidents that go on.
+fn of_incidents(families: &mut Families, scope: &Scope, incidents: &[&Incident]) {
+    let place = place(scope);
+    let open = || incidents.iter().filter(|incident| incident.ended_at.is_none());
+    for cause in Cause::ALL {
+        let labels = [&place[..], &[cause.as_str()]].concat();
+        let active = open().any(|incident| incident.cause == cause);
+        families.add(&metrics::INCIDENT_ACTIVE, &labels, if active { 1.0 } else { 0.0 });
+        let scores = open().flat_map(|incident| &incident.scores).filter(|(of, _)| *of == cause);
+        if let Some(score) = scores.map(|(_, score)| *score).reduce(f64::max) {
+            families.add(&metrics::INCIDENT_CAUSE_SCORE, &labels, score);
+        }
+    }
 }
 
 fn of_source(families: &mut Families, status: &SourceStatus) {
@@ -163,6 +191,14 @@ fn of_source(families: &mut Families, status: &SourceStatus) {
     time(&metrics::SOURCE_NEWEST_DATA, status.newest_data);
     if let Some(seconds) = status.settle_seconds {
         families.add(&metrics::SOURCE_SETTLE, &place, seconds);
+    }
+    for state in SourceState::ALL {
+        let holds = if state == status.state { 1.0 } else { 0.0 };
+        families.add(&metrics::SOURCE_STATE, &[&place[..], &[state.as_str()]].concat(), holds);
+    }
+    if let Some(budget) = status.budget {
+        families.add(&metrics::API_BUDGET, &place[..2], budget.usd_per_month);
+        families.add(&metrics::API_BUDGET_LIMITED, &place[..2], if budget.limited { 1.0 } else { 0.0 });
     }
 }
 

@@ -16,7 +16,7 @@ use tracing::error;
 
 use super::{Exporter, api, collector, page, report};
 use crate::{
-    ledger::{FindingsQuery, LedgerError, LedgerReader, Page},
+    ledger::{FindingsQuery, IncidentsPage, IncidentsQuery, LedgerError, LedgerReader, Page},
     report::Reporter,
 };
 
@@ -48,6 +48,7 @@ pub fn router(exporter: Exporter, ledger: LedgerReader, reporter: Reporter) -> R
         .route("/-/ready", get(ready))
         .route("/report", get(report::report))
         .route("/api/v1/findings", get(api::findings))
+        .route("/api/v1/incidents", get(api::incidents))
         .route("/api/v1/sources", get(api::sources))
         .route("/api/v1/summary", get(api::summary))
         .fallback(nothing_here)
@@ -55,11 +56,22 @@ pub fn router(exporter: Exporter, ledger: LedgerReader, reporter: Reporter) -> R
 }
 
 impl App {
-    /// Asks the ledger off the runtime's threads.
     pub(super) async fn findings(&self, query: FindingsQuery) -> Result<Page, ApiError> {
+        self.ask(move |ledger| ledger.findings(&query)).await
+    }
+
+    pub(super) async fn incidents(&self, query: IncidentsQuery) -> Result<IncidentsPage, ApiError> {
+        self.ask(move |ledger| ledger.incidents(&query)).await
+    }
+
+    /// Asks the ledger off the runtime's threads.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&LedgerReader) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         let ledger = Arc::clone(&self.ledger);
-        let found = tokio::task::spawn_blocking(move || ledger.findings(&query)).await;
-        found.map_err(|error| ApiError::internal(&error))?.map_err(|error: LedgerError| ApiError::internal(&error))
+        let found = tokio::task::spawn_blocking(move || question(&ledger)).await;
+        found.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))
     }
 }
 
@@ -108,6 +120,6 @@ async fn landing_page(State(app): State<App>) -> Result<Html<String>, ApiError> 
 }
 
 async fn nothing_here() -> ApiError {
-    let known = "/, /report, /metrics, /-/healthy, /-/ready, /api/v1/findings, /api/v1/summary, /api/v1/sources";
+    let known = "/, /report, /metrics, /-/healthy, /-/ready, /api/v1/findings, /api/v1/incidents, /api/v1/summary, /api/v1/sources";
     ApiError(StatusCode::NOT_FOUND, format!("there is nothing here; there is {known}"))
 }

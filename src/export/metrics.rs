@@ -49,6 +49,12 @@ metrics! {
         "Tokens of the billed but failed invocations found.";
     BILLED_FAILED_COST_TOTAL: Counter "bedrock_billed_failed_cost_usd_total" ["account_id", "aws_region", "model_id", "route", "evidence"]
         "US dollars of the billed but failed invocations found.";
+    BILLED_FAILED_RETRIES: Gauge "bedrock_billed_failed_retries" ["account_id", "aws_region", "model_id", "route", "evidence"]
+        "Of the billed but failed invocations over the correlation window, those that were earlier attempts of a call that its client's SDK tried again.";
+    INCIDENT_ACTIVE: Gauge "bedrock_incident_active" ["account_id", "aws_region", "model_id", "route", "cause"]
+        "1 while an incident of this cause goes on, 0 otherwise.";
+    INCIDENT_CAUSE_SCORE: Gauge "bedrock_incident_cause_score" ["account_id", "aws_region", "model_id", "route", "cause"]
+        "The share of the evidence of the incident that goes on which points to this cause; absent while none goes on.";
     ESTIMATE_STATE: Gauge "bedrock_estimate_state" ["account_id", "aws_region", "model_id", "route", "state"]
         "1 for the state the estimate from metrics is in, 0 for the others.";
     UNPRICED_MODELS: Gauge "bedrock_unpriced_models" ["account_id", "aws_region"]
@@ -72,7 +78,7 @@ metrics! {
     TIME_TO_FIRST_TOKEN: Summary "bedrock_time_to_first_token_seconds" ["account_id", "aws_region", "model_id", "route"]
         "CloudWatch's TimeToFirstToken: percentiles of the newest minute read, and sum and count of all of them.";
     LOG_DELIVERY_FAILURES_TOTAL: Counter "bedrock_log_delivery_failures_total" ["account_id", "aws_region"]
-        "Model invocation log events that Bedrock could not deliver to CloudWatch Logs.";
+        "Model invocation log events, or large bodies of them, that Bedrock could not deliver to CloudWatch Logs or to S3.";
     MONTHLY_BUDGET: Gauge "bedrock_monthly_budget_usd" []
         "The configured Bedrock spend a month that is meant not to be exceeded.";
     SOURCE_UP: Gauge "faultline_source_up" ["account_id", "aws_region", "source"]
@@ -81,14 +87,20 @@ metrics! {
         "When a pass of the source last went well.";
     SOURCE_NEWEST_DATA: Gauge "faultline_source_newest_data_timestamp_seconds" ["account_id", "aws_region", "source"]
         "The time of the newest data the source has seen.";
+    SOURCE_STATE: Gauge "faultline_source_state" ["account_id", "aws_region", "source", "state"]
+        "1 for the state the source is in, 0 for the others.";
     SOURCE_SETTLE: Gauge "faultline_source_settle_seconds" ["account_id", "aws_region", "source"]
-        "How old a minute of metrics must be to be taken as final.";
+        "How old a minute of metrics must be to be taken as final, as learnt of the slowest series.";
     SOURCE_RESTARTS_TOTAL: Counter "faultline_source_restarts_total" ["account_id", "aws_region", "source"]
         "Times the source was built again after a panic.";
     API_CALLS_TOTAL: Counter "faultline_aws_api_calls_total" ["api", "outcome"]
         "Calls to AWS.";
     API_COST_TOTAL: Counter "faultline_aws_api_cost_usd_total" ["api"]
         "US dollars that calls to AWS cost, at list price.";
+    API_BUDGET: Gauge "faultline_api_budget_usd_per_month" ["account_id", "aws_region"]
+        "US dollars that polling a cell's metrics may cost a month.";
+    API_BUDGET_LIMITED: Gauge "faultline_api_budget_limited" ["account_id", "aws_region"]
+        "Whether the budget makes polling a cell's metrics slower than configured.";
     LEDGER_ERRORS_TOTAL: Counter "faultline_ledger_errors_total" []
         "Commits that the ledger refused; each is tried again.";
     EVICTED_TOTAL: Counter "faultline_evicted_observations_total" ["account_id", "aws_region"]

@@ -8,8 +8,10 @@ use axum::{
 };
 use chrono::{Duration, TimeZone, Utc};
 use faultline_core::{
-    correlate::{CellSummary, EstimateState, ScopeSummary, Tally},
-    model::{Cause, Cell, Evidence, FailureKind, Finding, LogRef, MetricStats, ModelKey, Scope, Time, Tokens},
+    correlate::{AwsSide, CellSummary, EstimateState, ScopeSummary, Tally},
+    model::{
+        Cause, Cell, Evidence, FailureKind, Finding, Incident, LogRef, MetricStats, ModelKey, Scope, Time, Tokens,
+    },
     price::PriceTable,
 };
 use tower::ServiceExt;
@@ -65,9 +67,11 @@ fn summary() -> CellSummary {
         confirmed: Tally::default(),
         probable: Tally::default(),
         estimated: 0.0,
+        estimated_retries: 0.0,
         estimated_cost_usd: None,
         lower: 0.0,
         upper: 0.0,
+        aws_side: AwsSide { lower: 0.0, best: 0.0, upper: 0.0, invocations_count: None },
         state: EstimateState::Uncalibrated,
         state_reason: "No minute of this window has settled yet.".to_owned(),
         priced: false,
@@ -88,7 +92,29 @@ fn summary() -> CellSummary {
         ..scope(SONNET)
     };
     let scopes = vec![busy, scope("somebody.new-model-v1:0")];
-    CellSummary { cell: cell(), at: now(), window: Duration::hours(1), scopes, evicted: 0 }
+    CellSummary { cell: cell(), at: now(), window: Duration::hours(1), scopes, incidents: vec![incident()], evicted: 0 }
+}
+
+/// Of the busy model, since ten minutes ago, and going on.
+fn incident() -> Incident {
+    let scope = Scope { cell: cell(), model: ModelKey::parse(SONNET) };
+    let started_at = now() - Duration::minutes(10);
+    Incident {
+        id: Incident::id_of(&scope, started_at),
+        scope,
+        started_at,
+        ended_at: None,
+        cause: Cause::ServerCapacity,
+        score: 0.875,
+        scores: vec![(Cause::ServerCapacity, 0.875), (Cause::Network, 0.125)],
+        low_load: true,
+        failures: 42,
+        billed_failed: 3.0,
+        cost_usd: Some(0.75),
+        evidence: "11:50 to 12:00 UTC: 42 of 160 requests (26 %) failed with 503.".to_owned(),
+        remedy: "Retry with <jitter>.".to_owned(),
+        revision: 0,
+    }
 }
 
 struct Served {
@@ -105,7 +131,7 @@ fn served() -> Served {
     let mut ledger = Ledger::open(&place.path().join("f.db"), now() - Duration::hours(2), prices).unwrap();
     let findings =
         vec![finding("a", SONNET, 30), finding("b", SONNET, 20), finding("c", "somebody.new-model-v1:0", 10)];
-    ledger.commit(&Change { findings, ..Change::default() }).unwrap();
+    ledger.commit(&Change { findings, incidents: vec![incident()], ..Change::default() }).unwrap();
 
     let board = StatusBoard::default();
     board.add(cell(), SourceKind::Metrics).update(|status| {
@@ -181,6 +207,23 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
         {
             assert!(row.contains(&format!("`{label}`")), "{} has the label {label}: {row}", def.name);
         }
+    }
+}
+
+#[tokio::test]
+async fn incidents_are_asked_for_by_cause_and_by_time() {
+    let served = served();
+    let found = |query: &str| format!("/api/v1/incidents{query}");
+    let answer = served.json(&found("?cause=server_capacity&since=1h")).await;
+    let [incident] = &answer["incidents"].as_array().unwrap()[..] else { panic!("{answer}") };
+    assert_eq!((&incident["cause"], &incident["low_load"]), (&"server_capacity".into(), &true.into()));
+    assert!(incident["ended_at"].is_null() && answer["next_cursor"].is_null());
+    for nothing in ["?cause=network", "?until=1h", "?model_id=another"] {
+        assert_eq!(served.json(&found(nothing)).await["incidents"].as_array().unwrap().len(), 0, "{nothing}");
+    }
+    for (wrong, named) in [("?cause=weather", "server_capacity"), ("?limit=0", "limit"), ("?since=then", "since")] {
+        let (status, text, _) = served.get(&found(wrong)).await;
+        assert!(status == StatusCode::BAD_REQUEST && text.contains(named), "{wrong}: {text}");
     }
 }
 

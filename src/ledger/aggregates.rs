@@ -177,6 +177,7 @@ pub(super) fn usage(
                     sum: row.get(2)?,
                     sample_count: row.get(3)?,
                     minimum: None,
+                    over_60_seconds: None,
                     p50: row.get(4)?,
                     p90: row.get(5)?,
                     p99: row.get(6)?,

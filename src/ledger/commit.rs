@@ -106,7 +106,7 @@ fn count_finding(growth: &mut Growth, finding: &Finding) {
 
 fn count_minute(growth: &mut Growth, point: &MetricPoint, grown: Grown, prices: &PriceTable) {
     let Some(model) = &point.model else {
-        if point.metric == Metric::ModelInvocationLogsCloudWatchDeliveryFailure {
+        if point.metric.is_log_delivery_failure() {
             growth.of_cell(Counter::LogDeliveryFailures, &point.cell, grown.sum);
         }
         return;

@@ -90,8 +90,12 @@ pub struct IncidentsPage {
     pub next: Option<(i64, String)>,
 }
 
-/// Writes the incident, unless a later revision of it is known.
+/// Writes the incident, unless a later revision of it is known; one without failures was taken back and goes.
 pub(super) fn upsert(transaction: &Transaction<'_>, incident: &Incident) -> Result<(), LedgerError> {
+    if incident.failures == 0 {
+        transaction.prepare_cached("DELETE FROM incidents WHERE id = ?1")?.execute([&incident.id])?;
+        return Ok(());
+    }
     let known: Option<u32> = transaction
         .prepare_cached("SELECT revision FROM incidents WHERE id = ?1")?
         .query_row([&incident.id], |row| row.get(0))

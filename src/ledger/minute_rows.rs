@@ -16,7 +16,7 @@ pub(super) struct Grown {
     pub samples: f64,
 }
 
-/// By how much the minute has grown. CloudWatch revises upward: of two readings the larger stands.
+/// By how much the minute has grown. CloudWatch revises upward: of two readings the larger stands, of each number.
 pub(super) fn upsert(
     transaction: &Transaction<'_>,
     names: &mut Names,
@@ -30,15 +30,15 @@ pub(super) fn upsert(
         .optional()?;
     let stats = &point.stats;
     let (sum, samples) = known.unwrap_or_default();
-    if known.is_some() && (stats.sample_count, stats.sum) <= (samples, sum) {
+    if known.is_some() && stats.sample_count <= samples && stats.sum <= sum {
         return Ok(Grown::default());
     }
     let grown = Grown { sum: (stats.sum - sum).max(0.0), samples: (stats.sample_count - samples).max(0.0) };
     transaction.prepare_cached("INSERT OR REPLACE INTO minutes VALUES (?1, ?2, ?3, ?4)")?.execute(params![
         series,
         minute,
-        stats.sum,
-        stats.sample_count
+        stats.sum.max(sum),
+        stats.sample_count.max(samples)
     ])?;
     transaction
         .prepare_cached(

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     batch::{Batch, Ended, Outlet},
-    status::{SourceState, StatusHandle},
+    status::{Budget, SourceState, StatusHandle},
 };
 use crate::{aws::CallError, clock::Clock};
 use faultline_core::model::Time;
@@ -26,12 +26,16 @@ pub struct Pass {
     pub newest_data: Option<Time>,
     /// The least time from this pass to the next, where a budget asks for more than the driver's own.
     pub at_least: Duration,
+    /// How old a minute is when it is taken as final, where that means something.
+    pub settle: Option<chrono::Duration>,
+    /// What its calls may cost, where they cost something.
+    pub budget: Option<Budget>,
 }
 
 impl Pass {
     /// A pass in this state.
     pub const fn new(state: SourceState, detail: String, newest_data: Option<Time>) -> Self {
-        Self { state, detail, newest_data, at_least: Duration::ZERO }
+        Self { state, detail, newest_data, at_least: Duration::ZERO, settle: None, budget: None }
     }
 }
 
@@ -149,6 +153,9 @@ impl Driver {
             status.detail.clone_from(&pass.detail);
             status.last_success = Some(now);
             status.newest_data = status.newest_data.max(pass.newest_data);
+            let settle = pass.settle.and_then(|settle| settle.to_std().ok());
+            status.settle_seconds = settle.map(|settle| settle.as_secs_f64()).or(status.settle_seconds);
+            status.budget = pass.budget.or(status.budget);
         });
         if was != pass.state {
             let status = self.status.get();

@@ -54,7 +54,46 @@ pub enum SourceState {
     Failed,
 }
 
+/// What a source's calls may cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// US dollars a month.
+    pub usd_per_month: f64,
+    /// Whether it makes the source slower than configured.
+    pub limited: bool,
+}
+
 impl SourceState {
+    /// Every state.
+    pub const ALL: [Self; 10] = [
+        Self::Starting,
+        Self::Ok,
+        Self::NoTraffic,
+        Self::NothingDiscovered,
+        Self::AccessDenied,
+        Self::Throttled,
+        Self::Partial,
+        Self::Unreachable,
+        Self::CredentialsExpired,
+        Self::Failed,
+    ];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ok => "ok",
+            Self::NoTraffic => "no_traffic",
+            Self::NothingDiscovered => "nothing_discovered",
+            Self::AccessDenied => "access_denied",
+            Self::Throttled => "throttled",
+            Self::Partial => "partial",
+            Self::Unreachable => "unreachable",
+            Self::CredentialsExpired => "credentials_expired",
+            Self::Failed => "failed",
+        }
+    }
+
     /// Whether the source works: `faultline_source_up`.
     pub const fn is_up(self) -> bool {
         matches!(self, Self::Ok | Self::NoTraffic | Self::NothingDiscovered | Self::Partial)
@@ -80,6 +119,8 @@ pub struct SourceStatus {
     pub next_poll: Option<Time>,
     /// How long a minute takes to settle, metrics only.
     pub settle_seconds: Option<f64>,
+    /// What its calls may cost, where they cost something.
+    pub budget: Option<Budget>,
     /// Times the source was restarted after an error or a panic.
     pub restarts: u64,
 }
@@ -116,6 +157,7 @@ impl StatusBoard {
             newest_data: None,
             next_poll: None,
             settle_seconds: None,
+            budget: None,
             restarts: 0,
         })));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(handle.clone());

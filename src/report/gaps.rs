@@ -75,7 +75,9 @@ pub(super) fn gaps(known: &Known<'_>, request: &Request) -> Vec<Gap> {
 /// Stretches of time that a source did not read.
 fn unread(gaps: &mut Vec<Gap>, known: &Known<'_>, request: &Request) {
     let until = request.until.min(request.now - LAG);
-    let mut places: BTreeMap<(&Cell, &str), BTreeMap<&str, Vec<(Time, Time)>>> = BTreeMap::new();
+    /// By the name of the place: the spans that were read.
+    type Read<'a> = BTreeMap<&'a str, Vec<(Time, Time)>>;
+    let mut places: BTreeMap<(&Cell, &str), Read<'_>> = BTreeMap::new();
     let of_usage = known.usage.iter().map(|usage| &usage.cell);
     let of_failures = known.failures.iter().map(|tally| &tally.cell);
     let of_states = known.states.iter().map(|span| &span.cell);

@@ -113,6 +113,7 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
         }],
         metrics: MetricsConfig {
             poll: Duration::from_secs(10),
+            detail: chrono::Duration::seconds(20),
             settle: chrono::Duration::minutes(5),
             budget_usd_per_month: f64::INFINITY,
         },

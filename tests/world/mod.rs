@@ -126,6 +126,7 @@ impl World {
             cells: vec![self.cell(ACCOUNT, Access::default(), self.plan.applications())],
             metrics: MetricsConfig {
                 poll: Duration::from_millis(200),
+                detail: chrono::Duration::milliseconds(200),
                 settle: chrono::Duration::minutes(5),
                 budget_usd_per_month: 1e9,
             },

@@ -3,6 +3,7 @@
 //!
 //! Pure and deterministic from a seed: no runtime, no AWS, no clock. The daemon's `simulate` puts an AWS in front of it.
 
+pub mod evaluate;
 pub mod fleet;
 pub mod worlds;
 

@@ -34,6 +34,18 @@ fn an_incident_is_kept_whole_and_an_earlier_step_does_not_replace_a_later_one() 
 }
 
 #[test]
+fn an_incident_that_is_taken_back_is_gone() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    let all = IncidentsQuery { since: None, until: None, cause: None, model_id: None, limit: 9, after: None };
+    let back = Incident { failures: 0, revision: 1, ..incident(0, Some(0), Cause::Network, 0) };
+    for (said, left) in [(incident(0, None, Cause::Network, 0), 1), (back, 0)] {
+        ledger.commit(&Change { incidents: vec![said], ..Change::default() }).unwrap();
+        assert_eq!(ledger.reader().unwrap().incidents(&all).unwrap().incidents.len(), left);
+    }
+}
+
+#[test]
 fn incidents_are_found_by_when_they_went_on_by_cause_and_by_model_newest_first() {
     let place = Place::new();
     let mut ledger = place.open();

@@ -1,117 +1,137 @@
-//! CloudWatch's minutes, each read until it is old enough to be final.
+//! CloudWatch's minutes: each counted once, however often it is read, at a fraction of what reading them all costs.
 //!
-//! ListMetrics says which series there are; GetMetricData reads them from the oldest minute that may still change
-//! up to the last whole one. The minute that is running is never read: a part of a minute looks like a dip.
+//! The [`planner`] decides what to ask and what an answer means; here it is asked and sent on. ListMetrics says which
+//! series there are, GetMetricData reads them.
 
 mod discover;
-mod minutes;
+pub mod planner;
 mod query;
+pub mod series;
+pub mod statistics;
 
 use std::time::Duration as StdDuration;
 
-use chrono::{Duration, DurationRound};
-use faultline_core::model::{Observation, Time};
+use chrono::Duration;
+use faultline_core::model::{MetricPoint, Observation, Time};
 use tracing::{debug, info, warn};
 
-use self::{discover::Series, minutes::Minutes};
+pub use self::planner::Settings;
+use self::{
+    planner::{Planner, Point},
+    series::Catalogue,
+};
 use super::SourceContext;
 use crate::pipeline::{
     batch::{Batch, CursorKey},
     source::{Pass, PassError, Source},
-    status::{SourceKind, SourceState},
+    status::{Budget, SourceKind, SourceState},
 };
 
-/// How often ListMetrics is asked again.
-const DISCOVER_EVERY: StdDuration = StdDuration::from_secs(300);
-/// The longest range of one GetMetricData call: up to here CloudWatch allows its highest rate of datapoints, and
-/// 500 queries of it stay within one page.
-const LONGEST_RANGE: Duration = Duration::hours(3);
-
-const SECONDS_A_MONTH: f64 = 30.0 * 86_400.0;
-/// However small the budget: metrics that nobody reads for longer than this are no use.
-const LONGEST_WAIT: StdDuration = StdDuration::from_secs(3600);
-
-/// How metrics are read.
-#[derive(Debug, Clone, Copy)]
-pub struct Settings {
-    /// How old a minute must be to be taken as final.
-    pub settle: Duration,
-    /// How often they are polled, where the budget allows it.
-    pub poll: StdDuration,
-    /// What the polling may cost a month, in US dollars; above 0.
-    pub budget_usd_per_month: f64,
-}
+/// Observations sent at once: little enough that a long catching up does not pile up in memory.
+const POINTS_A_BATCH: usize = 5_000;
+/// A cursor says what is final, but series settle each in its own time: so much before it is read again.
+const BEFORE_CURSOR: Duration = Duration::minutes(30);
+/// Without a datapoint for so long there is no traffic.
+const NO_TRAFFIC_AFTER: Duration = Duration::hours(1);
 
 /// Reads one cell's metrics.
 #[derive(Debug)]
 pub struct MetricsSource {
     context: SourceContext,
-    /// How old a minute must be to be taken as final.
-    settle: Duration,
-    /// How often the driver polls.
-    poll: StdDuration,
-    budget_usd_per_month: f64,
-    /// Whether the budget makes polls rarer than that.
-    slowed: bool,
-    series: Vec<Series>,
-    discovered: Option<tokio::time::Instant>,
-    minutes: Minutes,
-    /// Every minute before this one is final and has been sent.
-    position: Time,
+    settings: Settings,
+    planner: Planner,
+    /// What was last said of it in the log.
+    limited: bool,
+    has_sentinels: bool,
 }
 
 impl MetricsSource {
     /// Begins at `cursor`, or one window back.
     pub fn new(context: SourceContext, settings: Settings, cursor: Option<Time>) -> Self {
-        let position = floor_minute(context.begin(cursor));
-        let Settings { settle, poll, budget_usd_per_month } = settings;
-        Self {
-            context,
-            settle,
-            poll,
-            budget_usd_per_month,
-            slowed: false,
-            series: Vec::new(),
-            discovered: None,
-            minutes: Minutes::default(),
-            position,
-        }
+        let start = context.begin(cursor.map(|cursor| cursor - BEFORE_CURSOR));
+        let planner = Planner::new(settings, start, context.clock.now());
+        Self { context, settings, planner, limited: false, has_sentinels: false }
     }
 
     async fn discover(&mut self, now: Time) -> Result<(), PassError> {
-        if self.discovered.is_some_and(|at| at.elapsed() < DISCOVER_EVERY) {
+        if !self.planner.is_discovery_due(now) {
             return Ok(());
         }
         // Metrics idle for three hours are skipped, unless the range to be read begins before that.
-        let recently_active = now - self.position < LONGEST_RANGE;
-        let series = discover::list(&self.context.clients, recently_active).await?;
-        if series.len() != self.series.len() {
-            info!(cell = %self.context.cell, series = series.len(), "metric series discovered");
-        }
-        self.series = series;
-        self.discovered = Some(tokio::time::Instant::now());
+        let recently_active = !self.planner.reads_far_back(now);
+        let listed = discover::list(&self.context.clients, recently_active).await?;
+        let count = listed.len();
+        let catalogue = Catalogue::of(listed);
+        debug!(cell = %self.context.cell, listed = count, models = catalogue.models().len(), "metrics discovered");
+        self.planner.discovered(count, catalogue, now);
         Ok(())
     }
 
-    /// The least time to the next poll, so that polls that cost this much stay within the budget of a month.
-    fn at_least(&mut self, cost_usd: f64) -> StdDuration {
-        let seconds = cost_usd / self.budget_usd_per_month * SECONDS_A_MONTH;
-        let wait = StdDuration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
-        let slowed = wait > self.poll;
-        if slowed != self.slowed {
-            self.slowed = slowed;
-            let (cell, budget) = (&self.context.cell, self.budget_usd_per_month);
-            if slowed {
-                warn!(%cell, budget, every = ?wait, "metrics are polled less often, to stay within the budget");
-            } else {
-                info!(%cell, budget, "metrics are polled as often as configured again");
+    async fn send(&self, points: Vec<Point>) -> Result<(), PassError> {
+        let cell = &self.context.cell;
+        let mut points = points.into_iter().map(|Point { key, minute, stats, settled }| {
+            let (model, metric) = (key.model, key.metric);
+            Observation::Metric(MetricPoint { cell: cell.clone(), model, metric, minute, stats, settled })
+        });
+        loop {
+            let observations: Vec<_> = points.by_ref().take(POINTS_A_BATCH).collect();
+            if observations.is_empty() {
+                return Ok(());
             }
+            self.context.outlet.send(Batch { cell: Some(cell.clone()), observations, ..Batch::default() }).await?;
         }
-        wait
     }
 
-    fn cursor_key(&self) -> CursorKey {
-        CursorKey { cell: self.context.cell.clone(), kind: SourceKind::Metrics, name: String::new() }
+    /// After everything that it stands for.
+    async fn send_cursor(&self) -> Result<(), PassError> {
+        let cell = self.context.cell.clone();
+        let key = CursorKey { cell: cell.clone(), kind: SourceKind::Metrics, name: String::new() };
+        let cursors = vec![(key, self.planner.position())];
+        Ok(self.context.outlet.send(Batch { cell: Some(cell), cursors, ..Batch::default() }).await?)
+    }
+
+    /// One line for each change that costs or saves money.
+    fn say_what_changed(&mut self, now: Time) {
+        let (cell, budget) = (&self.context.cell, self.settings.budget_usd_per_month);
+        let (poll, detail) = self.planner.intervals();
+        let limited = self.planner.is_limited(now);
+        if limited != std::mem::replace(&mut self.limited, limited) {
+            let (poll, detail) = (poll.num_seconds(), detail.num_seconds());
+            if limited {
+                warn!(%cell, budget_usd_per_month = budget, poll_seconds = poll, detail_seconds = detail, "metrics are polled less often, to stay within the budget");
+            } else {
+                info!(%cell, budget_usd_per_month = budget, "metrics are polled as often as configured again");
+            }
+        }
+        let has_sentinels = self.planner.has_sentinels();
+        if has_sentinels != std::mem::replace(&mut self.has_sentinels, has_sentinels) {
+            info!(%cell, across_all_models = has_sentinels, "how errors are watched changed");
+        }
+    }
+
+    fn pass(&self, now: Time, mut problems: Vec<String>) -> Pass {
+        let newest = self.planner.newest();
+        let incomplete = self.planner.incomplete();
+        problems.sort();
+        problems.dedup();
+        if incomplete > 0 {
+            problems.push(format!("CloudWatch answered {incomplete} metrics only in part; they are asked again"));
+        }
+        let is_quiet = newest.is_none_or(|newest| newest < now - NO_TRAFFIC_AFTER);
+        let (state, detail) = match (problems.is_empty(), is_quiet) {
+            (false, _) => (SourceState::Partial, problems.join("; ")),
+            (true, true) => {
+                (SourceState::NoTraffic, "no AWS/Bedrock metric had a datapoint in the last hour".to_owned())
+            }
+            (true, false) => (SourceState::Ok, String::new()),
+        };
+        let budget = self.settings.budget_usd_per_month;
+        Pass {
+            at_least: self.planner.poll_every().to_std().unwrap_or(StdDuration::ZERO),
+            settle: Some(self.planner.settle_delay()),
+            budget: budget.is_finite().then_some(Budget { usd_per_month: budget, limited: self.limited }),
+            ..Pass::new(state, detail, newest)
+        }
     }
 }
 
@@ -119,56 +139,31 @@ impl Source for MetricsSource {
     async fn poll(&mut self) -> Result<Pass, PassError> {
         let now = self.context.clock.now();
         self.discover(now).await?;
-        if self.series.is_empty() {
+        if self.planner.is_empty() {
             let region = &self.context.cell.region;
             let detail =
                 format!("CloudWatch knows no AWS/Bedrock metric in {region}: no model was called there lately");
-            return Ok(Pass::new(SourceState::NothingDiscovered, detail, None));
+            return Ok(Pass {
+                settle: Some(self.settings.settle),
+                ..Pass::new(SourceState::NothingDiscovered, detail, None)
+            });
         }
-
-        let end = floor_minute(now);
-        let mut partial = Vec::new();
-        let mut newest = None;
-        let mut cost_usd = 0.0;
-        while self.position < end {
-            let until = end.min(self.position + LONGEST_RANGE);
-            let answer = query::read(&self.context.clients, &self.series, self.position..until).await?;
-            partial.extend(answer.problems);
-            cost_usd += answer.cost_usd;
-            newest = newest.max(answer.points.iter().map(|point| point.minute).max());
-            let cell = &self.context.cell;
-            let settled_before = now - self.settle;
-            let observations: Vec<_> = self
-                .minutes
-                .changed(answer.points, settled_before)
-                .map(|point| Observation::Metric(point.into_metric_point(cell.clone(), settled_before)))
-                .collect();
-            debug!(%cell, from = %self.position, %until, changed = observations.len(), "minutes read");
-
-            // A minute that was only partly answered is asked again, whatever its age.
-            let settled = if answer.complete { floor_minute(settled_before).min(until) } else { self.position };
-            let position = settled.max(self.position);
-            let cursors = vec![(self.cursor_key(), position)];
-            self.context
-                .outlet
-                .send(Batch { cell: Some(cell.clone()), observations, cursors, first_pass_over: false })
-                .await?;
-            self.minutes.forget_before(position);
-            self.position = position;
-            if until >= end || position < until {
+        let mut problems = Vec::new();
+        loop {
+            let requests = self.planner.plan(now);
+            if requests.is_empty() {
                 break;
             }
+            for request in requests {
+                let read = query::read(&self.context.clients, &request).await?;
+                problems.extend(read.problems);
+                let points = self.planner.answered(&request, read.answers, now);
+                debug!(cell = %self.context.cell, from = %request.range.start, until = %request.range.end, metrics = request.metrics(), changed = points.len(), "minutes read");
+                self.send(points).await?;
+            }
         }
-
-        let (state, detail) = match (partial.is_empty(), newest) {
-            (false, _) => (SourceState::Partial, partial.join("; ")),
-            (true, None) => (SourceState::NoTraffic, String::new()),
-            (true, Some(_)) => (SourceState::Ok, String::new()),
-        };
-        Ok(Pass { at_least: self.at_least(cost_usd), ..Pass::new(state, detail, newest) })
+        self.send_cursor().await?;
+        self.say_what_changed(now);
+        Ok(self.pass(now, problems))
     }
-}
-
-fn floor_minute(time: Time) -> Time {
-    time.duration_trunc(Duration::minutes(1)).unwrap_or(time)
 }

@@ -4,7 +4,7 @@
 //! cut streams) AWS counts as successes. So: total = findings only clients saw + the larger of what was found on
 //! AWS's side and what the metrics show there, for the settled minutes; plus what was found in younger ones.
 
-use super::{EstimateState, ScopeSummary, Tally, estimate::Estimate, join::Joins, minutes::Minutes};
+use super::{AwsSide, ScopeSummary, Tally, estimate::Estimate, join::Joins, minutes::Minutes};
 use crate::{
     model::{Cell, Evidence, FailureKind, Finding, Metric, ModelKey, Scope, Time, Tokens},
     price::{PriceRow, PriceTable},
@@ -51,13 +51,10 @@ pub(super) fn scope(
     }
 
     let named = of_clients + of_aws + of_aws_young;
-    let (lower, point, upper, state, state_reason) = match estimate {
-        Some(estimate) => (estimate.lower, estimate.point, estimate.upper, estimate.state, estimate.reason.clone()),
-        None => {
-            let reason = "CloudWatch has shown no metrics of this model.".to_owned();
-            (0.0, 0.0, 0.0, EstimateState::Uncalibrated, reason)
-        }
-    };
+    let unknown = Estimate::unknown("CloudWatch has shown no metrics of this model.");
+    let estimate = estimate.unwrap_or(&unknown);
+    let Estimate { lower, point, upper, state, reading, .. } = *estimate;
+    let aws_side = AwsSide { lower, best: point, upper, invocations_count: reading };
     let beside = of_clients + of_aws_young;
     let best = beside + of_aws.max(point);
     let estimated = (best - named).max(0.0);
@@ -66,6 +63,7 @@ pub(super) fn scope(
         confirmed,
         probable,
         estimated,
+        estimated_retries: 0.0,
         estimated_cost_usd: cost_of_one(
             prices.lookup(model, &cell.region),
             model,
@@ -78,8 +76,9 @@ pub(super) fn scope(
         lower: beside + of_aws.max(lower),
         // Failures that the metrics cannot show and that nothing was joined to may each have been billed.
         upper: beside + of_aws.max(upper) + unjoined,
+        aws_side,
         state,
-        state_reason,
+        state_reason: estimate.reason.clone(),
         priced: prices.lookup(model, &cell.region).is_some(),
         pending,
         latency: minutes.newest(model, Metric::InvocationLatency, since),
@@ -103,20 +102,36 @@ fn cost_of_one(
         return Some((confirmed.cost_usd + probable.cost_usd) / priced as f64);
     }
     let (mut requests, mut input, mut output) = (0.0, 0.0, 0.0);
-    for (_, metrics) in minutes.settled(model, since) {
-        requests += metrics.get(&Metric::InputTokenCount).map_or(0.0, |stats| stats.sample_count);
-        input += metrics.get(&Metric::InputTokenCount).map_or(0.0, |stats| stats.sum);
-        output += metrics.get(&Metric::OutputTokenCount).map_or(0.0, |stats| stats.sum);
+    for (_, stats) in minutes.readings(model, Metric::InputTokenCount, since..Time::MAX_UTC) {
+        requests += stats.sample_count;
+        input += stats.sum;
     }
+    output += minutes
+        .readings(model, Metric::OutputTokenCount, since..Time::MAX_UTC)
+        .map(|(_, stats)| stats.sum)
+        .sum::<f64>();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sums of counts: whole and positive
     let tokens = Tokens { input: input as u64, output: output as u64, ..Tokens::default() };
     (requests > 0.0).then(|| price.cost(&tokens) / requests)
+}
+
+/// What was found to be billed though it failed in a run of minutes: how many, and dollars where there is a price.
+pub(super) fn billed(joins: &Joins, model: &ModelKey, (start, end): (Time, Time)) -> (f64, Option<f64>) {
+    let mut tally = Tally::default();
+    joins
+        .findings_since(model, start)
+        .take_while(|finding| finding.occurred_at < end)
+        .for_each(|finding| tally.add(finding));
+    #[allow(clippy::cast_precision_loss)] // counts of findings are far below 2^52
+    let count = tally.count as f64;
+    (count, (tally.count > tally.unpriced || tally.count == 0).then_some(tally.cost_usd))
 }
 
 impl Tally {
     fn add(&mut self, finding: &Finding) {
         self.count += 1;
         self.tokens += finding.tokens;
+        self.retries += u64::from(finding.retry_of.is_some());
         self.cost_usd += finding.cost_usd.unwrap_or(0.0);
         self.unpriced += u64::from(finding.cost_usd.is_none());
     }

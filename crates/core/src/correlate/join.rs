@@ -7,11 +7,16 @@ use std::{
 
 use chrono::Duration;
 
-use super::Conclusion;
+use super::{
+    Conclusion,
+    blocks::{Blocks, Match, PROBABLE},
+    coverage::Coverage,
+    views::{FailureKey, Successes, Views, is_nameless},
+};
 use crate::{
     model::{
-        BedrockException, Cause, Cell, ClientFailure, Evidence, FailureKind, Finding, InvocationRecord, LogRef,
-        ModelKey, Outcome, Scope, Time,
+        BedrockException, Cause, Cell, ClientFailure, ClientSuccess, Evidence, FailureKind, Finding, InvocationRecord,
+        ModelKey, Outcome, RecordsRead, Scope, Time,
     },
     price::PriceTable,
 };
@@ -22,9 +27,12 @@ const CLOCK_SLACK: Duration = Duration::seconds(2);
 /// After downtime failures older than the horizon are read together with their records, but not in one batch: no
 /// failure is concluded sooner than this after it was first seen.
 const GRACE: Duration = Duration::minutes(5);
-
-/// The natural key of a failure, in the order of time.
-type FailureKey = (Time, LogRef);
+/// The records a failure may be of lie within so long before it.
+const LOOK_BACK: Duration = Duration::minutes(20);
+/// The most records one run of matching sees: the newest of those that bear on it.
+const MOST_RECORDS: usize = 400_000;
+/// The most failures it sees.
+const MOST_FAILURES: usize = 4_000;
 
 #[derive(Debug)]
 struct FailureState {
@@ -32,6 +40,14 @@ struct FailureState {
     /// When it was first seen; set by the first conclusion after it.
     seen: Option<Time>,
     outcome: Option<Outcome>,
+}
+
+impl FailureState {
+    /// Whether its record can no longer be expected.
+    fn is_over(&self, now: Time, horizon: Duration) -> bool {
+        let seen = self.seen.unwrap_or(now);
+        now >= self.failure.at + horizon && now >= seen + GRACE.min(horizon)
+    }
 }
 
 /// Everything known of requests and failures.
@@ -51,6 +67,13 @@ pub(super) struct Joins {
     /// Findings in the order of time.
     findings_by_time: BTreeSet<(Time, Arc<str>)>,
     models: BTreeSet<ModelKey>,
+    successes: Successes,
+    coverage: Coverage,
+    blocks: Blocks,
+    /// By record: the failures that may be of it, each with its probability.
+    claims: HashMap<Arc<str>, BTreeMap<FailureKey, f64>>,
+    /// From when on everything is known; `None` while nothing was ever forgotten.
+    complete_since: Option<Time>,
     evicted: u64,
 }
 
@@ -61,6 +84,11 @@ impl Joins {
         entry.insert(FailureState { failure: Arc::new(failure.clone()), seen: None, outcome: None });
         self.open.insert(key.clone());
         self.models.insert(failure.text.model.clone().unwrap_or_else(ModelKey::unknown));
+        if is_nameless(failure) {
+            self.blocks.add_failure(&key);
+        }
+        let named = failure.text.request_id.as_ref().and_then(|id| self.records.get(id.as_str()));
+        self.blocks.something_at(named.map_or(failure.at, |record| record.at.min(failure.at)));
         if let Some(id) = &failure.text.request_id {
             self.failures_by_request.entry(id.clone()).or_default().insert(key.clone());
             self.changed.insert(id.as_str().into());
@@ -68,7 +96,24 @@ impl Joins {
         if let Some(own_id) = &failure.text.own_id {
             self.failures_by_own_id.entry(own_id.clone()).or_default().insert(key);
             let records = self.records_by_own_id.get(own_id.as_str()).into_iter().flatten();
-            self.changed.extend(records.map(|(_, id)| Arc::clone(id)));
+            for (at, id) in records {
+                self.changed.insert(Arc::clone(id));
+                self.blocks.something_at(*at);
+            }
+        }
+    }
+
+    pub(super) fn add_success(&mut self, success: &ClientSuccess) {
+        if self.successes.add(success)
+            && let Some(record) = self.records.get(success.request_id.as_str())
+        {
+            self.blocks.something_at(record.at);
+        }
+    }
+
+    pub(super) fn add_stretch(&mut self, read: &RecordsRead) {
+        if self.coverage.add(read) {
+            self.blocks.something_at(read.from);
         }
     }
 
@@ -85,6 +130,7 @@ impl Joins {
         self.records.insert(Arc::clone(&id), Arc::new(record.clone()));
         self.records_by_time.insert((record.at, Arc::clone(&id)));
         self.models.insert(record.model.clone());
+        self.blocks.something_at(record.at);
         if let Some(own_id) = &record.own_id {
             let attempts = self.records_by_own_id.entry(Arc::clone(own_id)).or_default();
             attempts.insert((record.at, Arc::clone(&id)));
@@ -100,7 +146,8 @@ impl Joins {
         let mut findings = Vec::new();
         for id in changed {
             let Some(record) = self.records.get(&id) else { continue };
-            let Some(mut finding) = self.finding(cell, record, prices) else { continue };
+            let found = self.finding(cell, record, prices).or_else(|| self.taken_back(&id));
+            let Some(mut finding) = found else { continue };
             if let Some(before) = self.findings.get(&id) {
                 finding.revision = before.revision;
                 if finding == *before {
@@ -121,19 +168,26 @@ impl Joins {
         if record.tokens.total() == 0 {
             return None;
         }
-        let client = self.failure_of(record);
-        let failure = match client {
-            Some(client) => client.text.kind,
-            None => kind_of_error(record.error_code.as_deref()?)?,
+        let named = self.failure_of(record);
+        let (client, failure, probability, is_of) = match (named, record.error_code.as_deref()) {
+            (Some(client), _) => (named, client.text.kind, 1.0, 1.0),
+            (None, Some(code)) => (None, kind_of_error(code)?, 1.0, 1.0),
+            (None, None) => {
+                let (client, of_this, of_any) = self.matched(record)?;
+                (Some(client), client.text.kind, of_any, of_this)
+            }
         };
+        // Of two lines of one moment it may be certain that each is of one of two records, but not which of which.
+        let line = client.filter(|_| is_of >= PROBABLE);
+        let evidence = if probability < 1.0 { Evidence::Probable } else { Evidence::Confirmed };
         let price = prices.lookup(&record.model, &cell.region).cloned();
         Some(Finding {
             id: Finding::id_of(cell, &record.request_id),
             scope: Scope { cell: cell.clone(), model: record.model.clone() },
             occurred_at: record.at,
             failure,
-            evidence: Evidence::Confirmed,
-            probability: 1.0,
+            evidence,
+            probability,
             request_id: Some(Arc::clone(&record.request_id)),
             tokens: record.tokens,
             cost_usd: price.as_ref().map(|price| price.cost(&record.tokens)),
@@ -143,10 +197,81 @@ impl Joins {
             application: client.map(|client| Arc::clone(&client.application)),
             identity: record.identity.clone(),
             revision: 0,
-            client_log: client.map(|client| client.log.clone()),
+            client_log: line.map(|client| client.log.clone()),
             invocation_log: Some(record.log.clone()),
             retry_of: client.and_then(|client| self.next_attempt(record, client)),
         })
+    }
+
+    /// The failure this record was most likely matched to, how likely it is of that one, and of any failure at all.
+    fn matched(&self, record: &InvocationRecord) -> Option<(&Arc<ClientFailure>, f64, f64)> {
+        let claims = self.claims.get(&record.request_id)?;
+        let best = claims.iter().max_by(|a, b| a.1.total_cmp(b.1).then_with(|| b.0.cmp(a.0)));
+        let (key, of_best) = best?;
+        let of_any = probability_of(claims);
+        (of_any >= PROBABLE).then_some(())?;
+        Some((&self.failures.get(key)?.failure, *of_best, of_any))
+    }
+
+    /// What was said to be probable and no longer is, is said again with what is left of it.
+    fn taken_back(&self, id: &Arc<str>) -> Option<Finding> {
+        let before = self.findings.get(id).filter(|before| before.probability >= PROBABLE)?;
+        let probability = self.claims.get(id).map_or(0.0, probability_of);
+        Some(Finding { probability, ..before.clone() })
+    }
+
+    /// Matches failures without an id where some are due and something changed.
+    pub(super) fn match_due(&mut self, now: Time, horizon: Duration) {
+        let mut blocks = std::mem::take(&mut self.blocks);
+        let is_due = |key: &FailureKey| self.failures.get(key).is_some_and(|state| state.is_over(now, horizon));
+        let frozen = self.complete_since.map(|since| since + LOOK_BACK);
+        for block in blocks.due(now, frozen, is_due) {
+            let views = self.views(Blocks::cut_off(block));
+            for (key, before, now) in blocks.run(block, &views) {
+                for (id, _) in before {
+                    remove_claim(&mut self.claims, &id, &key);
+                    self.changed.insert(id);
+                }
+                for (id, probability) in now {
+                    self.changed.insert(Arc::clone(&id));
+                    self.claims.entry(id).or_default().insert(key.clone(), probability);
+                }
+            }
+        }
+        self.blocks = blocks;
+    }
+
+    /// Everything before a time, as matching sees it.
+    pub(super) fn views(&self, cut_off: Time) -> Views {
+        let mut views = Views::default();
+        let end = (cut_off, Arc::from(""));
+        let records = self.records_by_time.range(..end);
+        let skip = records.clone().count().saturating_sub(MOST_RECORDS);
+        let mut named = Vec::new();
+        for (_, id) in records.skip(skip) {
+            let Some(record) = self.records.get(id) else { continue };
+            let success = self.successes.application_of(id);
+            named.extend(success.map(|application| (application, id)));
+            let explained = success.is_some() || record.error_code.is_some() || self.failure_of(record).is_some();
+            views.add_record(record, explained);
+        }
+        let failures = self.failures.range(..(cut_off, crate::model::LogRef::first()));
+        let skip = failures.clone().count().saturating_sub(MOST_FAILURES);
+        for (_, state) in failures.skip(skip) {
+            let failure = &state.failure;
+            let joined = self.records_of(failure).next().map(|record| &*record.request_id);
+            views.add_failure(failure, joined, is_nameless(failure) && self.is_covered(failure));
+        }
+        for (application, id) in named {
+            views.add_success(application, id);
+        }
+        views
+    }
+
+    /// Whether every record that this failure may be of has been read.
+    fn is_covered(&self, failure: &ClientFailure) -> bool {
+        let (from, until) = (failure.at - LOOK_BACK, failure.at + CLOCK_SLACK);
+        self.coverage.covers(failure.text.model.as_ref(), from, until)
     }
 
     /// The client failure that tells of this record's request: the earliest that names it, or names its own id.
@@ -184,18 +309,43 @@ impl Joins {
     pub(super) fn conclude(&mut self, now: Time, horizon: Duration) -> Vec<Conclusion> {
         let mut concluded = Vec::new();
         for key in self.open.iter().cloned().collect::<Vec<_>>() {
-            let Some(state) = self.failures.get_mut(&key) else { continue };
-            let seen = *state.seen.get_or_insert(now);
-            let over = now >= key.0 + horizon && now >= seen + GRACE.min(horizon);
+            let Some(state) = self.failures.get(&key) else { continue };
+            // What is still to be matched waits for that.
+            let over = state.is_over(now, horizon) && self.blocks.is_settled(&key);
             let failure = Arc::clone(&state.failure);
-            let Some(outcome) = self.outcome(&failure, over) else { continue };
+            let Some(mut outcome) = self.outcome(&failure, over) else { continue };
+            let mut failure = (*failure).clone();
+            if outcome == Outcome::Expected
+                && let Some(model) = self.model_of_named_match(&key)
+            {
+                outcome = Outcome::Billed;
+                failure.text.model.get_or_insert(model);
+            }
             if let Some(state) = self.failures.get_mut(&key) {
                 state.outcome = Some(outcome);
             }
             self.open.remove(&key);
-            concluded.push(Conclusion { failure: (*failure).clone(), outcome });
+            concluded.push(Conclusion { failure, outcome });
         }
         concluded
+    }
+
+    /// Notes which failures have been seen by now.
+    pub(super) fn see(&mut self, now: Time) {
+        for key in &self.open {
+            if let Some(state) = self.failures.get_mut(key) {
+                state.seen.get_or_insert(now);
+            }
+        }
+    }
+
+    /// The model of the records that a failure was matched to, where those are named as findings.
+    fn model_of_named_match(&self, key: &FailureKey) -> Option<ModelKey> {
+        let is_named = |id: &Arc<str>| self.claims.get(id).is_some_and(|claims| probability_of(claims) >= PROBABLE);
+        let named = self.blocks.matches_of(key).iter().filter(|(id, _)| is_named(id));
+        let best = named.clone().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let certain = named.map(|(_, probability)| probability).sum::<f64>() >= PROBABLE;
+        certain.then(|| self.records.get(&best.0).map(|record| record.model.clone())).flatten()
     }
 
     fn outcome(&self, failure: &ClientFailure, horizon_over: bool) -> Option<Outcome> {
@@ -225,7 +375,9 @@ impl Joins {
     /// Findings of a scope since a time.
     pub(super) fn findings_since<'a>(&'a self, model: &'a ModelKey, since: Time) -> impl Iterator<Item = &'a Finding> {
         let recent = self.findings_by_time.range((since, Arc::from(""))..);
-        recent.filter_map(|(_, id)| self.findings.get(id)).filter(move |finding| finding.scope.model == *model)
+        let named =
+            recent.filter_map(|(_, id)| self.findings.get(id)).filter(|finding| finding.probability >= PROBABLE);
+        named.filter(move |finding| finding.scope.model == *model)
     }
 
     /// Failures of a scope since a time that no record was joined to, with whether they are still open.
@@ -244,6 +396,25 @@ impl Joins {
             })
     }
 
+    pub(super) fn record(&self, id: &str) -> Option<&InvocationRecord> {
+        self.records.get(id).map(Arc::as_ref)
+    }
+
+    /// Whether a record is a finding known for certain.
+    pub(super) fn is_confirmed(&self, id: &str) -> bool {
+        self.findings.get(id).is_some_and(|finding| finding.evidence == Evidence::Confirmed)
+    }
+
+    /// P(some failure without an id is of this record).
+    pub(super) fn matched_at_all(&self, id: &str) -> f64 {
+        self.claims.get(id).map_or(0.0, probability_of)
+    }
+
+    /// Every match.
+    pub(super) fn matches(&self) -> impl Iterator<Item = Match<'_>> {
+        self.blocks.all()
+    }
+
     /// Every model that a failure or a record named.
     pub(super) fn models(&self) -> impl Iterator<Item = &ModelKey> {
         self.models.iter()
@@ -255,6 +426,8 @@ impl Joins {
 
     /// Forgets what is older than `oldest`, and the oldest of what is above the cap.
     pub(super) fn prune(&mut self, oldest: Time, now: Time, cap: usize) {
+        self.successes.prune(oldest);
+        self.coverage.prune(oldest);
         while let Some((key, state)) = self.failures.first_key_value() {
             let excess = self.failures.len() > cap;
             // What is old but was only just read may still be waiting for its record.
@@ -272,7 +445,9 @@ impl Joins {
             }
             let id = Arc::clone(id);
             self.evicted += u64::from(excess && *at >= oldest);
+            self.complete_since = self.complete_since.max(Some(*at));
             self.forget_record(&id);
+            self.claims.remove(&id);
             if let Some(finding) = self.findings.remove(&id) {
                 self.findings_by_time.remove(&(finding.occurred_at, id));
             }
@@ -281,6 +456,11 @@ impl Joins {
 
     fn forget_failure(&mut self, key: &FailureKey) {
         self.open.remove(key);
+        let matches: Vec<Arc<str>> = self.blocks.matches_of(key).iter().map(|(id, _)| Arc::clone(id)).collect();
+        for id in matches {
+            remove_claim(&mut self.claims, &id, key);
+        }
+        self.blocks.forget_failure(key);
         let Some(state) = self.failures.remove(key) else { return };
         if let Some(id) = &state.failure.text.request_id {
             remove_from(&mut self.failures_by_request, id, key);
@@ -296,6 +476,20 @@ impl Joins {
         self.records_by_time.remove(&key);
         if let Some(own_id) = &record.own_id {
             remove_from(&mut self.records_by_own_id, own_id, &key);
+        }
+    }
+}
+
+/// How likely a record is of any of the failures that may be of it. Never 1: that is for what is known.
+fn probability_of(claims: &BTreeMap<FailureKey, f64>) -> f64 {
+    claims.values().sum::<f64>().min(0.9999)
+}
+
+fn remove_claim(claims: &mut HashMap<Arc<str>, BTreeMap<FailureKey, f64>>, id: &Arc<str>, key: &FailureKey) {
+    if let Some(of_record) = claims.get_mut(id) {
+        of_record.remove(key);
+        if of_record.is_empty() {
+            claims.remove(id);
         }
     }
 }

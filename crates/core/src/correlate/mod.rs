@@ -4,20 +4,31 @@
 //! of observations, not on their order or on how often each is shown: findings are worked out anew from what is
 //! known of a request whenever something new is known of it.
 
+mod beliefs;
+mod blocks;
+mod caller;
 mod combine;
+mod coverage;
 mod estimate;
+mod incidents;
 mod join;
+mod learn;
+mod matching;
 mod minutes;
 mod summary;
+mod view;
+mod views;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::Duration;
 
+pub use beliefs::RecordBelief;
+pub use blocks::Match;
 pub use estimate::InvocationsCount;
-pub use summary::{CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
+pub use summary::{AwsSide, CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
 
-use self::{estimate::Estimate, join::Joins, minutes::Minutes};
+use self::{estimate::Estimate, incidents::Incidents, join::Joins, minutes::Minutes};
 use crate::{
     model::{Cell, Finding, Incident, ModelKey, Observation, Time},
     price::PriceTable,
@@ -62,6 +73,7 @@ pub struct Correlator {
     prices: Arc<PriceTable>,
     joins: Joins,
     minutes: Minutes,
+    incidents: Incidents,
     estimates: Vec<(ModelKey, Estimate)>,
     /// The minute the estimates were made in; another minute is another window.
     estimated_at: Option<i64>,
@@ -76,6 +88,7 @@ impl Correlator {
             prices,
             joins: Joins::default(),
             minutes: Minutes::default(),
+            incidents: Incidents::default(),
             estimates: Vec::new(),
             estimated_at: None,
         }
@@ -84,27 +97,44 @@ impl Correlator {
     /// Takes in one observation. Those of other cells are none of its business.
     pub fn observe(&mut self, observation: &Observation) {
         match observation {
-            Observation::Failure(failure) if failure.cell == self.cell => self.joins.add_failure(failure),
-            Observation::Record(record) if record.cell == self.cell => self.joins.add_record(record),
+            Observation::Failure(failure) if failure.cell == self.cell => {
+                self.joins.add_failure(failure);
+                self.incidents.add_failure(failure);
+            }
+            Observation::Record(record) if record.cell == self.cell => {
+                self.joins.add_record(record);
+                self.incidents.add_record(record);
+            }
             Observation::Metric(point) if point.cell == self.cell && self.minutes.add(point) => {
                 self.estimated_at = None;
+                self.incidents.metrics_changed();
             }
-            // Successes narrow matching without ids, which comes later.
+            Observation::Success(success) if success.cell == self.cell => self.joins.add_success(success),
+            Observation::RecordsRead(read) if read.cell == self.cell => self.joins.add_stretch(read),
             _ => {}
         }
     }
 
     /// Concludes what can be concluded at `now`, which never goes back.
     pub fn advance(&mut self, now: Time) -> Advance {
-        let advance = Advance {
+        self.joins.see(now);
+        self.joins.match_due(now, self.settings.horizon);
+        let mut advance = Advance {
             findings: self.joins.findings(&self.cell, &self.prices),
             concluded: self.joins.conclude(now, self.settings.horizon),
             incidents: Vec::new(),
         };
+        for finding in &advance.findings {
+            if let Some(application) = &finding.application {
+                self.incidents.learn(application, &finding.scope.model);
+            }
+        }
         let oldest = now - self.settings.retention();
         self.joins.prune(oldest, now, self.settings.cap);
         self.minutes.prune(oldest);
         self.estimate(now);
+        let billed = |model: &ModelKey, range: (Time, Time)| combine::billed(&self.joins, model, range);
+        advance.incidents = self.incidents.advance(&self.cell, &self.minutes, now, billed);
         advance
     }
 
@@ -125,8 +155,21 @@ impl Correlator {
             at: now,
             window: self.settings.window,
             scopes,
+            incidents: self.incidents.since(since).cloned().collect(),
             evicted: self.joins.evicted(),
         }
+    }
+
+    /// Every failure without an id that was matched, with the records it may be of: what its findings and the expected
+    /// sums rest on.
+    pub fn matches(&self) -> impl Iterator<Item = Match<'_>> {
+        self.joins.matches()
+    }
+
+    /// What is believed of every record of a model since a time, in the order of time. Costs as much as there are
+    /// records: for once a minute, not for every call of [`Correlator::summary`].
+    pub fn beliefs_since(&self, model: &ModelKey, since: Time) -> Vec<RecordBelief> {
+        self.joins.beliefs_since(model, since, self.prices.lookup(model, &self.cell.region))
     }
 
     /// Estimates cost more than joins and change once a minute or with the metrics: only then are they made again.
@@ -141,7 +184,7 @@ impl Correlator {
         self.estimates = self
             .minutes
             .models()
-            .map(|model| (model.clone(), estimate::estimate(&self.minutes.settled(model, since), count)))
+            .map(|model| (model.clone(), estimate::estimate(&self.minutes.settled(model, Time::MIN_UTC), since, count)))
             .collect();
     }
 }

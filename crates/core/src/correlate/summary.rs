@@ -3,7 +3,8 @@
 use chrono::Duration;
 use serde::Serialize;
 
-use crate::model::{Cell, ClientFailure, MetricStats, Outcome, Scope, Time, Tokens};
+use super::InvocationsCount;
+use crate::model::{Cell, ClientFailure, Incident, MetricStats, Outcome, Scope, Time, Tokens};
 
 /// What became of one client failure.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,8 +50,23 @@ pub struct Tally {
     pub tokens: Tokens,
     /// What those with a known price cost, in dollars.
     pub cost_usd: f64,
+    /// How many of them were earlier attempts of a call that was tried again.
+    pub retries: u64,
     /// How many have no known price.
     pub unpriced: u64,
+}
+
+/// What the metrics say of billed failures on AWS's side, over the settled minutes of the window.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AwsSide {
+    /// The interval's lower end.
+    pub lower: f64,
+    /// The best estimate.
+    pub best: f64,
+    /// The interval's upper end.
+    pub upper: f64,
+    /// What Invocations counts in this scope, where it is decided.
+    pub invocations_count: Option<InvocationsCount>,
 }
 
 /// One scope over the correlation window.
@@ -64,12 +80,16 @@ pub struct ScopeSummary {
     pub probable: Tally,
     /// Billed failures expected beyond the named ones: max(0, best total - confirmed - probable).
     pub estimated: f64,
+    /// How many of those are expected to be earlier attempts of a call that was tried again.
+    pub estimated_retries: f64,
     /// What those would cost at the mean of the named ones; `None` where nothing is priced.
     pub estimated_cost_usd: Option<f64>,
     /// The interval of the total: lower end, never above what is certain.
     pub lower: f64,
     /// The interval of the total: upper end.
     pub upper: f64,
+    /// What the metrics alone say of AWS's side.
+    pub aws_side: AwsSide,
     /// How far the metrics can be trusted.
     pub state: EstimateState,
     /// The state explained in one sentence.
@@ -95,6 +115,8 @@ pub struct CellSummary {
     pub window: Duration,
     /// Every scope seen, in the order of their keys.
     pub scopes: Vec<ScopeSummary>,
+    /// Incidents that go on or ended within the window, in the order of their ids.
+    pub incidents: Vec<Incident>,
     /// Observations dropped because a cap was reached, since the correlator began.
     pub evicted: u64,
 }

@@ -277,7 +277,9 @@ fn found(observations: &[Observation], advances: &[usize]) -> (Vec<Finding>, Vec
     }
     take(correlator.advance(at(600)));
     take(correlator.advance(at(4000)));
-    (findings.into_values().collect(), outcomes.into_iter().collect(), correlator.summary(at(600)))
+    let mut summary = correlator.summary(at(600));
+    summary.incidents.iter_mut().for_each(|incident| incident.revision = 0);
+    (findings.into_values().collect(), outcomes.into_iter().collect(), summary)
 }
 
 fn observations() -> impl Strategy<Value = Vec<Observation>> {

@@ -21,6 +21,11 @@ pub struct LogRef {
 }
 
 impl LogRef {
+    /// One that comes before every other in their order.
+    pub(crate) fn first() -> Self {
+        Self { group: "".into(), stream: "".into(), event_id: "".into(), at: Time::MIN_UTC }
+    }
+
     /// What names the event in its cell, however often it is read.
     pub fn key(&self) -> String {
         format!("{}\n{}\n{}", self.group, self.stream, self.event_id)

@@ -21,7 +21,7 @@ pub struct Incident {
     pub scores: Vec<(Cause, f64)>,
     /// Whether capacity failed at a request rate well below the scope's usual one.
     pub low_load: bool,
-    /// Failures beyond what quiet times would have had.
+    /// Failures beyond what quiet times would have had; 0 when later observations have taken the incident back.
     pub failures: u64,
     /// Invocations of it that were billed though they failed: findings, and what is expected beyond them.
     pub billed_failed: f64,

@@ -35,11 +35,19 @@ pub enum Metric {
     ModelInvocationLogsCloudWatchDeliverySuccess,
     /// Invocation log events lost on the way to CloudWatch Logs.
     ModelInvocationLogsCloudWatchDeliveryFailure,
+    /// Invocation log events delivered to S3.
+    ModelInvocationLogsS3DeliverySuccess,
+    /// Invocation log events lost on the way to S3.
+    ModelInvocationLogsS3DeliveryFailure,
+    /// Large bodies delivered to S3.
+    ModelInvocationLargeDataS3DeliverySuccess,
+    /// Large bodies lost on the way to S3.
+    ModelInvocationLargeDataS3DeliveryFailure,
 }
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Invocations,
         Self::InvocationLatency,
         Self::TimeToFirstToken,
@@ -53,6 +61,17 @@ impl Metric {
         Self::EstimatedTPMQuotaUsage,
         Self::ModelInvocationLogsCloudWatchDeliverySuccess,
         Self::ModelInvocationLogsCloudWatchDeliveryFailure,
+        Self::ModelInvocationLogsS3DeliverySuccess,
+        Self::ModelInvocationLogsS3DeliveryFailure,
+        Self::ModelInvocationLargeDataS3DeliverySuccess,
+        Self::ModelInvocationLargeDataS3DeliveryFailure,
+    ];
+
+    /// Success and failure of each way in which invocation logs are delivered.
+    pub const LOG_DELIVERY: [(Self, Self); 3] = [
+        (Self::ModelInvocationLogsCloudWatchDeliverySuccess, Self::ModelInvocationLogsCloudWatchDeliveryFailure),
+        (Self::ModelInvocationLogsS3DeliverySuccess, Self::ModelInvocationLogsS3DeliveryFailure),
+        (Self::ModelInvocationLargeDataS3DeliverySuccess, Self::ModelInvocationLargeDataS3DeliveryFailure),
     ];
 
     /// The name as CloudWatch spells it (the first spelling, where it knows two).
@@ -71,6 +90,10 @@ impl Metric {
             Self::EstimatedTPMQuotaUsage => "EstimatedTPMQuotaUsage",
             Self::ModelInvocationLogsCloudWatchDeliverySuccess => "ModelInvocationLogsCloudWatchDeliverySuccess",
             Self::ModelInvocationLogsCloudWatchDeliveryFailure => "ModelInvocationLogsCloudWatchDeliveryFailure",
+            Self::ModelInvocationLogsS3DeliverySuccess => "ModelInvocationLogsS3DeliverySuccess",
+            Self::ModelInvocationLogsS3DeliveryFailure => "ModelInvocationLogsS3DeliveryFailure",
+            Self::ModelInvocationLargeDataS3DeliverySuccess => "ModelInvocationLargeDataS3DeliverySuccess",
+            Self::ModelInvocationLargeDataS3DeliveryFailure => "ModelInvocationLargeDataS3DeliveryFailure",
         }
     }
 
@@ -81,6 +104,16 @@ impl Metric {
             "CacheWriteInputTokenCount" => Some(Self::CacheWriteInputTokens),
             _ => Self::ALL.into_iter().find(|metric| metric.as_str() == name),
         }
+    }
+
+    /// Whether it tells how invocation logs are delivered; such metrics are of the cell, not of a model.
+    pub fn is_log_delivery(self) -> bool {
+        Self::LOG_DELIVERY.iter().any(|(success, failure)| self == *success || self == *failure)
+    }
+
+    /// Whether it counts what was lost of the invocation logs.
+    pub fn is_log_delivery_failure(self) -> bool {
+        Self::LOG_DELIVERY.iter().any(|(_, failure)| self == *failure)
     }
 
     /// Whether its values are durations, worth percentiles.
@@ -110,6 +143,9 @@ pub struct MetricStats {
     pub p90: Option<f64>,
     /// 99th percentile, of latencies.
     pub p99: Option<f64>,
+    /// Samples above 60 seconds, of InvocationLatency (CloudWatch's `TC(60000:)`); asked for only where there are errors
+    /// or the 99th percentile is that long.
+    pub over_60_seconds: Option<f64>,
 }
 
 /// One minute of one metric. Its natural key is (cell, model, metric, minute); a later reading replaces an

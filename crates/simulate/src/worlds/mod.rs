@@ -46,7 +46,7 @@ const RESETS_ON_THE_WAY_OUT: f64 = 0.2;
 pub struct World {
     /// The account and region.
     pub cell: Cell,
-    /// How a correlator of it is set up: its window covers the whole world, and its end by one horizon.
+    /// How a correlator of it is set up: hours after its end its window still covers the whole world.
     pub settings: Settings,
     /// Before its first call.
     pub start: Time,
@@ -138,7 +138,7 @@ impl World {
         observations.sort_by_key(|(seen_at, _)| *seen_at);
         let incidents = true_incidents(&cell, &plan, scenario, &truth);
         let settings = Settings {
-            window: (end - start) + HORIZON + TimeDelta::minutes(30),
+            window: (end - start) + TimeDelta::hours(3),
             horizon: HORIZON,
             invocations_count: InvocationsCount::Auto,
             cap: 10_000_000,
