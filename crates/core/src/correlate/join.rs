@@ -410,6 +410,34 @@ impl Joins {
         self.claims.get(id).map_or(0.0, probability_of)
     }
 
+    /// P(some failure without an id that only its client saw is of this record).
+    pub(super) fn matched_to_client(&self, id: &str) -> f64 {
+        let claims = self.claims.get(id).into_iter().flatten();
+        let of_clients = claims
+            .filter(|(key, _)| self.failures.get(*key).is_some_and(|state| !state.failure.text.kind.seen_by_aws()));
+        of_clients.map(|(_, probability)| probability).sum::<f64>().min(0.9999)
+    }
+
+    /// How many records are known.
+    pub(super) fn record_count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is an invocation log: some record was read.
+    pub(super) fn has_log(&self) -> bool {
+        !self.records.is_empty()
+    }
+
+    /// Whether anything speaks for failures of which only clients know.
+    pub(super) fn may_have_losses(&self) -> bool {
+        !self.failures.is_empty() || !self.claims.is_empty()
+    }
+
+    /// Whether every record of a model in [from, until) has been read.
+    pub(super) fn has_read(&self, model: &ModelKey, from: Time, until: Time) -> bool {
+        !self.records.is_empty() && self.coverage.covers(Some(model), from, until)
+    }
+
     /// Every match.
     pub(super) fn matches(&self) -> impl Iterator<Item = Match<'_>> {
         self.blocks.all()

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use faultline_core::{
-    correlate::EstimateState,
+    correlate::{AwsSide, EstimateState, InvocationsCount},
     model::{Cause, Evidence, FailureKind, Finding, Incident},
     price::PriceTable,
 };
 
 use super::play::Played;
+use crate::fleet::CountsInvocations;
 use crate::worlds::{Knobs, RequestTruth, Scenario, TokenSamples, TrueIncident, World};
 
 /// From this probability on a finding is listed.
@@ -174,6 +175,17 @@ impl Score {
             if main.as_deref() == Some(&*scope.scope.model.to_string()) {
                 self.state = Some(scope.state);
                 let hypothesis = world.knobs.token_samples == TokenSamples::Metered;
+                let AwsSide { lower, best, upper, invocations_count } = &scope.aws_side;
+                let truth = world.truth.iter().filter(|t| t.model == scope.scope.model && t.billed_but_failed());
+                let seen_by_aws = truth.filter(|t| t.kind.is_some_and(FailureKind::seen_by_aws)).count();
+                #[allow(clippy::cast_precision_loss)] // a count of requests
+                let total = Total { truth: seen_by_aws as f64, best: *best, lower: *lower, upper: *upper };
+                self.metrics = Some(total).filter(|_| scope.state == EstimateState::Calibrated);
+                let right = match world.knobs.invocations {
+                    CountsInvocations::Successes => InvocationsCount::Successes,
+                    CountsInvocations::Accepted => InvocationsCount::Accepted,
+                };
+                self.wrong_reading = invocations_count.is_some_and(|said| said != right);
                 self.wrongly_calibrated = scope.state == EstimateState::Calibrated && !hypothesis;
             }
         }
