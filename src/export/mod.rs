@@ -7,6 +7,7 @@ mod families;
 mod http;
 pub mod metrics;
 mod page;
+mod report;
 
 use std::sync::{
     Arc, PoisonError, RwLock,
@@ -69,6 +70,11 @@ impl Exporter {
     /// A commit was refused.
     pub fn ledger_failed(&self) {
         self.0.ledger_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The daemon's time.
+    fn now(&self) -> Time {
+        self.0.clock.now()
     }
 
     fn published(&self) -> Arc<Published> {

@@ -21,6 +21,7 @@ use crate::{
     aws::meter::CallOutcome,
     ledger::{Change, Counter, Ledger},
     pipeline::status::{SourceKind, SourceState},
+    report::Reporter,
 };
 
 fn now() -> Time {
@@ -120,7 +121,7 @@ fn incident() -> Incident {
 }
 
 struct Served {
-    _place: tempfile::TempDir,
+    place: tempfile::TempDir,
     exporter: Exporter,
     ledger: Ledger,
     first_passes: Arc<AtomicUsize>,
@@ -152,12 +153,13 @@ fn served() -> Served {
     let first_passes = Arc::new(AtomicUsize::new(0));
     let exporter = Exporter::new(board, meter, Clock::new(now), Arc::clone(&first_passes), Some(10_000.0));
     exporter.publish(vec![summary()], ledger.counters());
-    Served { _place: place, exporter, ledger, first_passes }
+    Served { place, exporter, ledger, first_passes }
 }
 
 impl Served {
     async fn get(&self, path: &str) -> (StatusCode, String, String) {
-        let router = router(self.exporter.clone(), self.ledger.reader().unwrap());
+        let reporter = Reporter { ledger: self.place.path().join("f.db"), settings: Arc::default() };
+        let router = router(self.exporter.clone(), self.ledger.reader().unwrap(), reporter);
         let answer = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
         let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
         let status = answer.status();
@@ -342,4 +344,22 @@ async fn the_summary_adds_up_what_the_gauges_show() {
         (Some(3), Some(3.0), Some(7.0))
     );
     assert_eq!(scope["estimate_state"], "calibrated");
+}
+
+#[tokio::test]
+async fn the_report_is_served_in_each_of_its_forms() {
+    let served = served();
+    for (format, content_type, says) in [
+        ("html", "text/html; charset=utf-8", "<h1>Amazon Bedrock: failed and billed</h1>"),
+        ("text", "text/plain; charset=utf-8", "3 invocations failed"),
+        ("json", "application/json", "\"confirmed\": 3"),
+        ("csv", "text/csv; charset=utf-8", "111122223333:us-east-1:c"),
+    ] {
+        let (status, body, kind) = served.get(&format!("/report?since=2h&format={format}")).await;
+        assert_eq!((status, kind.as_str()), (StatusCode::OK, content_type));
+        assert!(body.contains(says), "{body}");
+    }
+    let (status, body, _) = served.get("/report?format=pdf").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(body.contains("none of text, html, csv, json"), "{body}");
 }

@@ -82,7 +82,12 @@ impl Joins {
             cost_usd,
             matched: self.matched_at_all(id),
             matched_to_client: self.matched_to_client(id),
-            chained: 0.0,
+            // A retry of what AWS itself failed shows in its metrics.
+            chained: self
+                .retries
+                .of(id)
+                .filter(|retry| !retry.kind.seen_by_aws())
+                .map_or(0.0, |retry| retry.probability),
             outlasted,
             patience_known,
             caller: view.identity,

@@ -16,6 +16,8 @@ mod join;
 mod learn;
 mod matching;
 mod minutes;
+mod probable;
+mod retries;
 mod summary;
 mod totals;
 mod view;
