@@ -14,7 +14,7 @@ const SHOWN: usize = 8;
 
 pub(super) fn incidents(out: &mut String, cells: &[CellSummary], now: Time) -> fmt::Result {
     let mut incidents: Vec<&Incident> = cells.iter().flat_map(|cell| &cell.incidents).collect();
-    incidents.sort_by(|a, b| (b.ended_at.is_none(), b.started_at).cmp(&(a.ended_at.is_none(), a.started_at)));
+    incidents.sort_by_key(|incident| std::cmp::Reverse((incident.ended_at.is_none(), incident.started_at)));
     out.write_str("<section aria-labelledby=\"incidents\"><h2 id=\"incidents\">Incidents</h2>")?;
     if incidents.is_empty() {
         return out.write_str("<p class=\"empty\">No run of failures stands out in this window.</p></section>");
