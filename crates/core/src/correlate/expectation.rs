@@ -66,8 +66,8 @@ impl Expectation {
             }
         }
         this.by_time.sort_by_key(|(at, ..)| *at);
-        let together = [0.05 * this.count, 0.35 * chance, 0.12 * doubtful];
-        let variance = chance + 0.5 + together.iter().map(|term| term * term).sum::<f64>();
+        let together = [0.15 * this.count, 0.35 * chance, 0.12 * doubtful];
+        let variance = chance + 2.0 + together.iter().map(|term| term * term).sum::<f64>();
         this.sd = if this.count > 0.0 { variance.sqrt() * inflation(rate) } else { 0.0 };
         this
     }
