@@ -22,7 +22,7 @@ pub use self::{
     options::{OPTIONS, OptionDoc},
     read::{load, parse},
 };
-use crate::{aws::Access, ledger::Retention, sources::logs::GroupSelector};
+use crate::{aws::Access, ledger::Retention, report::Provisioned, sources::logs::GroupSelector};
 
 /// What the daemon runs with.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,8 @@ pub struct Config {
     pub prices: Vec<PriceRow>,
     /// Bedrock spend a month in dollars, for the budget alert.
     pub monthly_budget_usd: Option<f64>,
+    /// What provisioned throughput costs, for reports.
+    pub provisioned: Vec<Provisioned>,
     /// How long the ledger keeps what is in it.
     pub retention: Retention,
     /// How long stopping may take.

@@ -169,6 +169,9 @@ pub const OPTIONS: &[OptionDoc] = &[
         "",
         "Bedrock spend a month that is meant not to be exceeded, exported for the budget alert.",
     ),
+    option("provisioned", "list", "", "What provisioned throughput would cost, for the report's break-even."),
+    option("provisioned[].model_id", "model id", "", "The model that it would carry."),
+    option("provisioned[].usd_per_hour", "dollars", "", "For as many model units as the traffic needs."),
     option(
         "retention.findings",
         "duration",

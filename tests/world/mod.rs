@@ -143,6 +143,7 @@ impl World {
             },
             prices: Vec::new(),
             monthly_budget_usd: None,
+            provisioned: Vec::new(),
             retention: faultline::ledger::Retention::default(),
             shutdown_timeout: Duration::from_secs(10),
         }
