@@ -121,7 +121,7 @@ mod tests {
             format!("request_id={ID} then request_id={other}"),
             format!("REPORT RequestId: {ID}\tDuration: 3.1 ms"),
             "request_id=17".to_owned(),
-            format!("{ID}"),
+            ID.to_owned(),
         ] {
             assert_eq!(success_request_id(line.as_bytes()), None, "{line}");
         }
