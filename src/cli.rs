@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     app::{self, App},
     config::{self, Config},
-    evaluate, report, scan, simulate,
+    evaluate, healthcheck, report, scan, simulate,
 };
 
 /// What the configuration's errors end with, as `grep` and `promtool` do.
@@ -61,6 +61,9 @@ enum Command {
         /// Another seed is another account with another history.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Let time go by this many times faster.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60), hide = true)]
+        speed: u32,
     },
     /// Watch the accounts of a configuration file until stopped.
     Run {
@@ -83,6 +86,12 @@ enum Command {
     /// No AWS takes part. The worlds vary what is not known of AWS and what differs between users; the table stands
     /// beside the numbers of the study that the correlator was built from.
     Evaluate(evaluate::EvaluateArgs),
+    /// Ask a running daemon whether it is healthy: exit code 0 if it is. For containers, which have no curl.
+    Healthcheck {
+        /// Where it listens.
+        #[arg(long, default_value = "127.0.0.1:9884", value_name = "ADDR")]
+        address: SocketAddr,
+    },
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -112,7 +121,7 @@ pub fn init_logging(cli: &Cli) {
 /// Does what the command line asks.
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
-        Command::Demo { listen, seed } => in_runtime(simulate::demo::run(listen, seed)),
+        Command::Demo { listen, seed, speed } => in_runtime(simulate::demo::run(listen, seed, speed)),
         Command::Run { config } => match loaded(&config) {
             Ok(config) => in_runtime(watch(config)),
             Err(code) => return code,
@@ -124,6 +133,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Report(arguments) => return report::run(&arguments),
         Command::Scan(arguments) => return scan::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Healthcheck { address } => healthcheck::run(address),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "faultline", &mut io::stdout());
             Ok(())

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod evaluate;
 pub mod export;
+pub mod healthcheck;
 pub mod ledger;
 pub mod pipeline;
 pub mod report;

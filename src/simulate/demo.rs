@@ -24,24 +24,25 @@ use crate::{
     sources::logs::GroupSelector,
 };
 
-/// How often the fleet is let live on.
+/// How often the fleet is let live on, in its own time; but not more often than `SHORTEST`.
 const STEP: Duration = Duration::from_secs(1);
+const SHORTEST: Duration = Duration::from_millis(200);
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// Runs the demo until it is stopped.
-pub async fn run(listen: SocketAddr, seed: u64) -> anyhow::Result<()> {
-    let clock = Clock::system();
+/// Runs the demo until it is stopped. Time goes `speed` times faster: above 1 for tests, which cannot wait for minutes.
+pub async fn run(listen: SocketAddr, seed: u64, speed: u32) -> anyhow::Result<()> {
+    let clock = if speed == 1 { Clock::system() } else { Clock::faster(speed) };
     let stop = CancellationToken::new();
     let plan = FleetPlan::demo(seed, clock.now());
     let aws = Arc::new(Aws::new(clock.clone(), &plan.account_id));
-    let endpoint = start_aws(&aws, &plan, clock.clone(), stop.clone()).await?;
+    let endpoint = start_aws(&aws, &plan, clock.clone(), sped_up(STEP, speed), stop.clone()).await?;
 
     // The demo keeps nothing: its account is another one every time.
     let directory = tempfile::tempdir().context("cannot make a directory for the demo's ledger")?;
-    let config = config(&plan, listen, &endpoint, directory.path().join("demo.db"));
+    let config = config(&plan, listen, &endpoint, directory.path().join("demo.db"), speed);
     let (on_finding, findings) = mpsc::unbounded_channel();
     let credentials = SharedCredentialsProvider::new(Credentials::new(ACCESS_KEY, "simulated", None, None, "demo"));
-    let options = app::Options { on_finding: Some(on_finding), credentials: Some(credentials), ..Default::default() };
+    let options = app::Options { clock: Some(clock), on_finding: Some(on_finding), credentials: Some(credentials) };
     let app = App::start(config, options).await?;
     let address = app.address();
     print(&format!(
@@ -58,8 +59,18 @@ pub async fn run(listen: SocketAddr, seed: u64) -> anyhow::Result<()> {
     stopped
 }
 
+fn sped_up(every: Duration, speed: u32) -> Duration {
+    (every / speed.max(1)).max(SHORTEST)
+}
+
 /// Starts the simulated account: its past at once, then on as time goes. Returns its endpoint.
-async fn start_aws(aws: &Arc<Aws>, plan: &FleetPlan, clock: Clock, stop: CancellationToken) -> anyhow::Result<String> {
+async fn start_aws(
+    aws: &Arc<Aws>,
+    plan: &FleetPlan,
+    clock: Clock,
+    every: Duration,
+    stop: CancellationToken,
+) -> anyhow::Result<String> {
     let (account, region) = (plan.account_id.clone(), plan.region.clone());
     let mut fleet = Fleet::new(plan.clone(), clock.now() - DEMO_PAST);
     let live_on = {
@@ -75,7 +86,7 @@ async fn start_aws(aws: &Arc<Aws>, plan: &FleetPlan, clock: Clock, stop: Cancell
     let endpoint = format!("http://{}", listener.local_addr()?);
     tokio::spawn(server::serve(listener, Arc::clone(aws), stop.clone()));
     tokio::spawn(async move {
-        let mut step = tokio::time::interval(STEP);
+        let mut step = tokio::time::interval(every);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -87,7 +98,7 @@ async fn start_aws(aws: &Arc<Aws>, plan: &FleetPlan, clock: Clock, stop: Cancell
 }
 
 /// The daemon's configuration for this account: impatient, because someone is watching.
-fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::path::PathBuf) -> Config {
+fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::path::PathBuf, speed: u32) -> Config {
     let application = |application: ApplicationInfo| ApplicationConfig {
         name: application.name.to_string(),
         group: GroupSelector::Exact(application.log_group.to_string()),
@@ -114,13 +125,14 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
             }),
         }],
         metrics: MetricsConfig {
-            poll: Duration::from_secs(10),
+            poll: sped_up(Duration::from_secs(10), speed),
             detail: chrono::Duration::seconds(20),
             settle: chrono::Duration::minutes(5),
-            budget_usd_per_month: f64::INFINITY,
+            // Enough for a poll every ten seconds, which no real account would pay.
+            budget_usd_per_month: 1_000.0 * f64::from(speed),
         },
         logs: LogsConfig {
-            poll: Duration::from_secs(3),
+            poll: sped_up(Duration::from_secs(3), speed),
             overlap: chrono::Duration::minutes(1),
             server_side_filter: true,
         },
@@ -131,7 +143,7 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
             id_keys: vec!["faultline-id".to_owned(), "call_id".to_owned()],
         },
         prices: Vec::new(),
-        monthly_budget_usd: None,
+        monthly_budget_usd: Some(5_000.0),
         provisioned: Vec::new(),
         retention: Retention::default(),
         shutdown_timeout: STOP_WITHIN,
