@@ -1,5 +1,6 @@
 """Servers the end-to-end suite runs against: an AWS emulator that Faultline's authors did not write, and the daemon."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -60,20 +61,27 @@ def binary():
     return path
 
 
+@contextlib.contextmanager
+def emulator(directory):
+    """An AWS emulator's endpoint."""
+    port = free_port()
+    environment = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "SERVICES": "cloudwatch,logs,sts"}
+    with open(directory / "ministack.log", "w") as log:
+        process = subprocess.Popen([sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            until("answer of ministack", lambda: get(f"{url}/_ministack/health")[0] == 200, process)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
 @pytest.fixture(scope="session")
 def ministack(tmp_path_factory):
     """The emulator's endpoint."""
-    port = free_port()
-    log = open(tmp_path_factory.mktemp("ministack") / "log", "w+")
-    environment = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "SERVICES": "cloudwatch,logs,sts"}
-    process = subprocess.Popen([sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        until("answer of ministack", lambda: get(f"{url}/_ministack/health")[0] == 200, process)
+    with emulator(tmp_path_factory.mktemp("ministack")) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="session")
@@ -106,14 +114,14 @@ class Daemon:
         return self.process.wait(30)
 
 
-@pytest.fixture
-def start(binary, tmp_path):
+@contextlib.contextmanager
+def starter(binary, directory):
     """Starts the real binary with arguments and waits for the address it prints; kills what is left at the end."""
     started = []
 
     def run(*arguments, **environment):
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
-        log = open(tmp_path / f"daemon-{len(started)}.log", "w+")
+        log = open(directory / f"daemon-{len(started)}.log", "w+")
         process = subprocess.Popen(
             [binary, *arguments], env={**os.environ, **keys, **environment}, stdout=subprocess.PIPE, stderr=log, text=True
         )
@@ -125,11 +133,19 @@ def start(binary, tmp_path):
             pytest.fail(f"no address printed; the log says:\n{log.read()}")
         return Daemon(process, address)
 
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.wait(20)
+    try:
+        yield run
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.kill()
+            process.wait(20)
+
+
+@pytest.fixture
+def start(binary, tmp_path):
+    with starter(binary, tmp_path) as run:
+        yield run
 
 
 def printed_address(process):

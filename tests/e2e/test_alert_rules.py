@@ -15,11 +15,6 @@ RUNBOOKS = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
 RUNBOOK_SECTIONS = ["## Meaning", "## Impact", "## Diagnosis", "## Remedy"]
 # Metrics of Prometheus's own.
 NOT_OURS = {"up"}
-# Agreed, and exported soon.
-COMING = {
-    "bedrock_incident_active", "bedrock_incident_cause_score", "bedrock_billed_failed_retries", "faultline_source_state",
-    "faultline_api_budget_usd_per_month", "faultline_api_budget_limited",
-}
 
 
 def rules():
@@ -50,7 +45,7 @@ def names_of_metrics(expression):
 def known_metrics():
     documented = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "metrics.md").read_text(), re.M)
     recorded = [rule["record"] for rule in rules() if "record" in rule]
-    return {*documented, *recorded, *NOT_OURS, *COMING}
+    return {*documented, *recorded, *NOT_OURS}
 
 
 def queries_of(page):
