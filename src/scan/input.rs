@@ -9,6 +9,9 @@ use std::{
 
 use super::progress::Progress;
 
+/// Bytes read to see what a file is.
+const HEAD: usize = 64 * 1024;
+
 /// Something to scan.
 #[derive(Debug)]
 pub(super) enum Input {
@@ -66,17 +69,20 @@ impl Input {
                 Box::new(progress.count(File::open(path).map_err(|error| Trouble::read(name, error))?))
             }
         };
-        let mut magic = [0; 4];
+        // As much as is read at once later: a file is copied several times faster from offsets that pages begin at.
+        let mut head = vec![0; HEAD];
         let mut got = 0;
-        while got < magic.len() {
-            match raw.read(&mut magic[got..]) {
+        while got < 4 {
+            match raw.read(&mut head[got..]) {
                 Ok(0) => break,
                 Ok(read) => got += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Trouble::read(name, error)),
             }
         }
-        let whole = io::Cursor::new(magic[..got].to_vec()).chain(raw);
+        head.truncate(got);
+        let magic = [0, 1, 2, 3].map(|at| head.get(at).copied().unwrap_or(0));
+        let whole = io::Cursor::new(head).chain(raw);
         Ok(match magic {
             [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(whole)),
             [0x28, 0xb5, 0x2f, 0xfd] => {

@@ -109,6 +109,7 @@ fn scan(args: &ScanArgs, out: &mut dyn Write) -> io::Result<Outcome> {
     let settings = Settings { assume_bedrock: args.assume == Some(Assume::Bedrock), ..Settings::default() };
     let mut outcome = Outcome::default();
     let mut report = Report::default();
+    let mut line = Vec::with_capacity(512);
     let mut inputs = Vec::new();
     for input in input::resolve(&args.files) {
         match input {
@@ -126,7 +127,7 @@ fn scan(args: &ScanArgs, out: &mut dyn Write) -> io::Result<Outcome> {
             Ok(found) => {
                 outcome.found = true;
                 match args.format {
-                    Format::Json => report::json_line(out, file, &found)?,
+                    Format::Json => report::json_line(out, &mut line, file, &found)?,
                     Format::Text => report.add(&found),
                 }
             }

@@ -2,7 +2,10 @@
 
 use std::{
     io::{self, Read},
-    sync::{Arc, Mutex, mpsc::sync_channel},
+    sync::{
+        Mutex,
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+    },
     thread,
 };
 
@@ -13,10 +16,12 @@ use super::{
     progress::Progress,
 };
 
-/// Bytes read at once: what a core's cache holds.
-const CHUNK: usize = 512 * 1024;
-/// Batches of findings a file may be ahead of what is printed.
-const AHEAD: usize = 4;
+/// Bytes read at once: what stays in a core's cache while it is searched.
+const CHUNK: usize = 128 * 1024;
+/// Findings handed on at once by a worker that is ahead of what is printed.
+const BATCH: usize = 256;
+/// Findings that all workers together may be ahead.
+const AHEAD: usize = 32 * 1024;
 
 type Found = Result<Recognised, Trouble>;
 
@@ -31,42 +36,60 @@ pub(super) fn all(
     if workers < 2 {
         let mut chunk = vec![0; CHUNK];
         for input in inputs {
-            one(input, settings, progress, &mut chunk, &mut |batch| {
-                batch.into_iter().try_for_each(|found| each(input.name(), found))
+            one(input, settings, progress, &mut chunk, &mut |found| {
+                found.drain(..).try_for_each(|found| each(input.name(), found))
             })?;
         }
         return Ok(());
     }
-    let (senders, receivers): (Vec<_>, Vec<_>) = inputs.iter().map(|_| sync_channel::<Vec<Found>>(AHEAD)).unzip();
-    // Inputs are taken in order, so the one that is printed now is always being read.
-    // Only workers hold it: when the last of them ends, however it ends, nobody is left waiting.
-    let queue = Arc::new(Mutex::new(inputs.iter().zip(senders)));
+    let ahead = (AHEAD / BATCH / workers).max(1);
+    // A worker takes the next input and says so while it holds the queue: what it finds is printed in that order.
+    let (taken, order) = channel();
+    let queue = Mutex::new((inputs.iter(), taken));
     thread::scope(|scope| {
         for _ in 0..workers {
-            let queue = queue.clone();
-            scope.spawn(move || {
+            scope.spawn(|| {
                 let mut chunk = vec![0; CHUNK];
-                loop {
-                    let next = queue.lock().map_or(None, |mut queue| queue.next());
-                    let Some((input, sender)) = next else { return };
-                    let sent = one(input, settings, progress, &mut chunk, &mut |batch| {
-                        sender.send(batch).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+                while let Some((input, sender)) = take(&queue, ahead) {
+                    let mut batch = Vec::new();
+                    let send = |batch: &mut Vec<Found>| {
+                        sender.send(std::mem::take(batch)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+                    };
+                    let sent = one(input, settings, progress, &mut chunk, &mut |found| {
+                        batch.append(found);
+                        if batch.len() < BATCH { Ok(()) } else { send(&mut batch) }
                     });
-                    if sent.is_err() {
+                    if sent.and_then(|()| send(&mut batch)).is_err() {
                         return;
                     }
                 }
             });
         }
-        drop(queue);
         // Receivers are dropped on the way out, so that no worker waits for a reader that is gone.
-        for (input, receiver) in inputs.iter().zip(receivers) {
-            for found in receiver.iter().flatten() {
+        for _ in inputs {
+            let Ok((input, found)) = order.recv() else { break };
+            for found in found.iter().flatten() {
                 each(input.name(), found)?;
             }
         }
+        drop(order);
         Ok(())
     })
+}
+
+/// Where an input's findings are read, told in the order in which inputs are taken.
+type Taken<'a> = (&'a Input, Receiver<Vec<Found>>);
+
+/// The next input and where its findings go.
+fn take<'a>(
+    queue: &Mutex<(std::slice::Iter<'a, Input>, Sender<Taken<'a>>)>,
+    ahead: usize,
+) -> Option<(&'a Input, SyncSender<Vec<Found>>)> {
+    let mut queue = queue.lock().ok()?;
+    let input = queue.0.next()?;
+    let (sender, receiver) = sync_channel(ahead);
+    queue.1.send((input, receiver)).ok()?;
+    Some((input, sender))
 }
 
 /// Reads one input to its end, or to what makes it unreadable: what was read until then still counts.
@@ -75,12 +98,12 @@ fn one(
     settings: &Settings,
     progress: &Progress,
     chunk: &mut [u8],
-    each: &mut dyn FnMut(Vec<Found>) -> io::Result<()>,
+    each: &mut dyn FnMut(&mut Vec<Found>) -> io::Result<()>,
 ) -> io::Result<()> {
     let name = input.name();
     let mut reader = match input.open(progress) {
         Ok(reader) => reader,
-        Err(trouble) => return each(vec![Err(trouble)]),
+        Err(trouble) => return each(&mut vec![Err(trouble)]),
     };
     let mut recogniser = Recogniser::new(settings.clone());
     let mut out = Vec::new();
@@ -92,10 +115,10 @@ fn one(
             Err(error) => break Some(Trouble::read(name, error)),
         }
         if !out.is_empty() {
-            each(out.drain(..).map(Ok).collect())?;
+            each(&mut out.drain(..).map(Ok).collect())?;
         }
     };
     recogniser.finish(&mut out);
-    let last: Vec<Found> = out.into_iter().map(Ok).chain(trouble.map(Err)).collect();
-    if last.is_empty() { Ok(()) } else { each(last) }
+    let mut last: Vec<Found> = out.into_iter().map(Ok).chain(trouble.map(Err)).collect();
+    if last.is_empty() { Ok(()) } else { each(&mut last) }
 }

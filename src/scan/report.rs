@@ -26,8 +26,9 @@ struct Row<'a> {
     lines: u64,
 }
 
-/// Writes one failure as one line of JSON.
-pub(super) fn json_line(out: &mut dyn Write, file: &str, found: &Recognised) -> io::Result<()> {
+/// Writes one failure as one line of JSON, put together in `line`.
+pub(super) fn json_line(out: &mut dyn Write, line: &mut Vec<u8>, file: &str, found: &Recognised) -> io::Result<()> {
+    line.clear();
     let text = &found.text;
     let row = Row {
         failure: text.kind,
@@ -43,8 +44,9 @@ pub(super) fn json_line(out: &mut dyn Write, file: &str, found: &Recognised) -> 
         line: found.first_line,
         lines: found.last_line - found.first_line + 1,
     };
-    serde_json::to_writer(&mut *out, &row)?;
-    out.write_all(b"\n")
+    serde_json::to_writer(&mut *line, &row)?;
+    line.push(b'\n');
+    out.write_all(line)
 }
 
 /// Failures counted for people.

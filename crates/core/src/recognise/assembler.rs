@@ -11,7 +11,7 @@ use super::{
     frame::Line,
     judge::{self, Verdict},
     line::Role,
-    literals::{self, Hit},
+    literals::Hit,
 };
 use crate::model::{FailureKind, Time};
 
@@ -61,13 +61,13 @@ impl Assembler {
             }
             self.close(sink);
         }
-        let traceback = literals::has_traceback(&line.text);
-        match line.hit {
+        let traceback = line.phrases.traceback;
+        match line.phrases.hit {
             Hit::Nothing => self.beside = Some(line),
             Hit::Context if !traceback => self.calls.note(&line.text),
             Hit::Context | Hit::Deciding | Hit::Passing => {
                 // Headers of an answer name its exception and its request id.
-                if line.role == Role::Record {
+                if line.role == Role::Record && line.phrases.note {
                     self.calls.note(&line.text);
                 }
                 let beside = self.beside.take().filter(|beside| beside.number == line.number);
@@ -101,12 +101,13 @@ impl Assembler {
             }
             self.close(sink);
         }
-        match line.hit {
-            Hit::Nothing => {}
-            Hit::Context => self.calls.note(&record.text),
+        if line.phrases.note {
+            self.calls.note(&record.text);
+        }
+        match line.phrases.hit {
+            Hit::Nothing | Hit::Context => {}
             Hit::Deciding | Hit::Passing => {
                 self.framed = line.number;
-                self.calls.note(&record.text);
                 self.finish(&Frame::record(line, record), sink);
             }
         }

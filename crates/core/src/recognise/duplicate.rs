@@ -10,7 +10,7 @@ use crate::model::{FailureKind, Time};
 pub(super) struct Told {
     pub(super) kind: FailureKind,
     pub(super) core: String,
-    pub(super) header: String,
+    pub(super) header: u64,
     pub(super) request_id: Option<String>,
     pub(super) shape: Shape,
     pub(super) first: u64,
@@ -52,11 +52,11 @@ impl Told {
         // logged by the same line of code.
         let adjacent = later.first <= self.last + 1 + NEAR;
         let another_handler = self.shape != later.shape || self.header != later.header;
-        let same = self.kind == later.kind && (self.core.contains(&later.core) || later.core.contains(&self.core));
+        let same = || self.core.contains(&later.core) || later.core.contains(&self.core);
         let at_once = self.at.iter().zip(later.at).all(|(known, at)| match (known, at) {
             (Some(known), Some(at)) => (at - *known).num_seconds().abs() < 2,
             _ => true,
         });
-        adjacent && another_handler && same && at_once
+        adjacent && another_handler && self.kind == later.kind && at_once && same()
     }
 }

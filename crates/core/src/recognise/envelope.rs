@@ -77,6 +77,11 @@ const TIMES: &[&str] = &[
 /// Takes every envelope off `line`.
 pub(super) fn open(line: &str) -> Opened {
     let mut opened = Opened { sub: String::new(), at: None, stamped: false, body: Body::Foreign };
+    // No envelope begins with a space: stacks are full of such lines.
+    if line.starts_with([' ', '\t']) && memchr::memchr(0x1b, line.as_bytes()).is_none() {
+        opened.body = Body::Text(line.trim_end_matches(['\n', '\r']).to_owned());
+        return opened;
+    }
     let plain = without_colours(line);
     unwrap(&plain, &mut opened, 0);
     opened
@@ -110,13 +115,12 @@ fn unwrap_json(flat: Flat, opened: &mut Opened, depth: usize) {
     }
     // The flattener has already opened JSON in strings, so a text field here holds text.
     let field = |name: &str| flat.leaves.iter().find(|leaf| leaf.depth == 1 && leaf.is_text && flat.key(leaf) == name);
-    let shipped = SHIPPED.iter().any(|key| flat.any(&[key]).is_some()) || flat.has_object("kubernetes");
     let inner = field("log").or_else(|| field("MESSAGE")).or_else(|| {
         let message = field("message").or_else(|| field("msg")).or_else(|| field("@message"))?;
         // One line of a traceback a record: the record is no more than an envelope.
         let fragment = !flat.value(message).trim_end().contains('\n')
             && matches!(Role::of(flat.value(message)), Role::Inside | Role::Traceback | Role::Connector | Role::Cause);
-        (shipped || fragment).then_some(message)
+        (fragment || is_shipped(&flat)).then_some(message)
     });
     let Some(inner) = inner else {
         opened.body = Body::Record(flat);
@@ -140,6 +144,12 @@ fn unwrap_json(flat: Flat, opened: &mut Opened, depth: usize) {
     }
     let text = without_colours(text).into_owned();
     unwrap(&text, opened, depth + 1);
+}
+
+/// Whether a shipper wrote the record around a message.
+fn is_shipped(flat: &Flat) -> bool {
+    let mut keys = flat.leaves.iter().map(|leaf| flat.key(leaf));
+    keys.any(|key| SHIPPED.iter().any(|name| name.eq_ignore_ascii_case(key))) || flat.has_object("kubernetes")
 }
 
 /// CRI, `docker compose logs`, `kubectl logs --prefix`, `aws logs tail`, journald: the rest, and whether it is a piece.
@@ -214,7 +224,7 @@ fn shipped_prefix<'a>(line: &'a str, opened: &mut Opened) -> Option<(&'a str, bo
 }
 
 fn without_colours(text: &str) -> Cow<'_, str> {
-    if !text.contains('\u{1b}') {
+    if memchr::memchr(0x1b, text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
     let mut plain = String::with_capacity(text.len());

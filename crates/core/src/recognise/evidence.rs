@@ -1,6 +1,6 @@
 //! Whose failure it is: Bedrock's, another client's, or nobody's by name.
 
-use std::{collections::HashSet, sync::LazyLock};
+use std::sync::LazyLock;
 
 use super::{
     line::words,
@@ -260,16 +260,19 @@ fn names_port(text: &str) -> bool {
 
 /// Whether a word is the name of another client or service.
 fn is_other(word: &str) -> bool {
-    static NAMES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| OTHERS.iter().copied().collect());
-    const LONGEST: usize = 20;
-    if word.len() > LONGEST || word.len() < 2 {
-        return false;
-    }
-    let mut lower = [0; LONGEST];
-    let lower = &mut lower[..word.len()];
-    lower.copy_from_slice(word.as_bytes());
-    lower.make_ascii_lowercase();
-    std::str::from_utf8(lower).is_ok_and(|lower| NAMES.contains(lower))
+    /// Their names by first letter, and a bit for every length there is.
+    static NAMES: LazyLock<[(u32, Vec<&'static str>); 26]> = LazyLock::new(|| {
+        std::array::from_fn(|letter| {
+            let starts = |name: &&&str| name.bytes().next().is_some_and(|first| usize::from(first - b'a') == letter);
+            let names: Vec<&str> = OTHERS.iter().filter(starts).copied().collect();
+            (names.iter().fold(0, |lengths, name| lengths | 1 << name.len()), names)
+        })
+    });
+    let first = word.bytes().next().map(|first| first.to_ascii_lowercase()).filter(u8::is_ascii_lowercase);
+    first.is_some_and(|first| {
+        let (lengths, names) = &NAMES[usize::from(first - b'a')];
+        word.len() < 32 && lengths & 1 << word.len() != 0 && names.iter().any(|name| name.eq_ignore_ascii_case(word))
+    })
 }
 
 fn floor(text: &str, most: usize) -> usize {

@@ -96,9 +96,14 @@ impl Flat {
 
     /// The first value, wherever it is, under one of these keys, in their order.
     pub(super) fn any(&self, names: &[&str]) -> Option<&str> {
+        self.span(names).map(|span| &self.text[span])
+    }
+
+    /// Where in the text the value of [`Flat::any`] is.
+    pub(super) fn span(&self, names: &[&str]) -> Option<Range<usize>> {
         names.iter().find_map(|name| {
             let found = self.leaves.iter().filter(|leaf| self.key(leaf).eq_ignore_ascii_case(name));
-            found.min_by_key(|leaf| leaf.depth).map(|leaf| self.value(leaf))
+            found.min_by_key(|leaf| leaf.depth).map(|leaf| leaf.value.clone())
         })
     }
 

@@ -6,7 +6,7 @@ use super::{
     envelope,
     flatten::Flat,
     line::{Level, Role},
-    literals::{self, Hit},
+    literals::{Hit, Phrases},
 };
 use crate::model::Time;
 
@@ -15,8 +15,7 @@ use crate::model::Time;
 pub(super) struct Line {
     pub(super) text: String,
     pub(super) role: Role,
-    /// What the phrases on it can do.
-    pub(super) hit: Hit,
+    pub(super) phrases: Phrases,
     /// When its event was written, or its envelope says it was.
     pub(super) at: Option<Time>,
     pub(super) event: Arc<str>,
@@ -133,7 +132,7 @@ impl Frame {
             (Python::Stack | Python::Linked, _) => true,
             (Python::Raised(_), Role::Connector | Role::Blank | Role::Inside) => true,
             (Python::Raised(_), Role::Traceback) => false,
-            (Python::Raised(loose), _) => (line.hit < Hit::Deciding) && loose < MOST_LOOSE,
+            (Python::Raised(loose), _) => (line.phrases.hit < Hit::Deciding) && loose < MOST_LOOSE,
             (Python::No, Role::Traceback) => self.lines.len() <= 4,
             (Python::No, Role::Inside | Role::Cause | Role::Connector) => true,
             (Python::No, Role::Blank) => self.blanks == 0,
@@ -147,7 +146,7 @@ impl Frame {
 
     /// Adds a line that [`Frame::takes`] let in.
     pub(super) fn add(&mut self, line: Line) {
-        let inline = line.role == Role::Traceback || literals::has_traceback(&line.text);
+        let inline = line.role == Role::Traceback || line.phrases.traceback;
         self.python = match (self.python, line.role) {
             (_, _) if inline => Python::Stack,
             (Python::Stack, Role::Inside | Role::Blank) => Python::Stack,
@@ -167,11 +166,20 @@ impl Frame {
         self.stamped |= line.stamped;
         self.touched = line.at.or(self.touched);
         let full = self.lines.len() >= MOST_LINES || self.bytes >= MOST_BYTES;
-        if full && !((line.hit >= Hit::Deciding) && self.lines.len() < MOST_LINES * 2 && self.bytes < MOST_BYTES * 2) {
+        if full
+            && !((line.phrases.hit >= Hit::Deciding)
+                && self.lines.len() < MOST_LINES * 2
+                && self.bytes < MOST_BYTES * 2)
+        {
             return;
         }
         self.bytes += line.text.len();
         self.lines.push(line);
+    }
+
+    /// Bytes of its text.
+    pub(super) fn size(&self) -> usize {
+        self.bytes + self.lines.len() + self.record.as_ref().map_or(0, |record| record.text.len())
     }
 
     /// When its text says that it was written.

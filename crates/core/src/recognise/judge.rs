@@ -1,5 +1,7 @@
 //! What a frame tells: a failure of Bedrock and its kind, an attempt, or nothing.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use super::{
     evidence::{self, Named},
     extract,
@@ -28,8 +30,8 @@ pub(super) struct Judged {
     pub(super) line: usize,
     /// The deciding message without the names before it: equal for one failure logged twice.
     pub(super) core: String,
-    /// What the logger calls itself or the line is shaped like, for telling handlers apart.
-    pub(super) header: String,
+    /// A hash of what the logger calls itself or the line is shaped like, for telling handlers apart.
+    pub(super) header: u64,
 }
 
 /// The frame as text, with what matters for its parts.
@@ -55,7 +57,8 @@ pub(super) fn judge(frame: &Frame, assume: bool) -> Verdict {
     if outcomes.is_empty() {
         return Verdict::Nothing;
     }
-    let Some((kind, exception)) = kind::of(&text.text, &found) else { return Verdict::Nothing };
+    let statuses = extract::statuses(&text.text, &found);
+    let Some((kind, exception)) = kind::of(&text.text, &found, &statuses) else { return Verdict::Nothing };
     let spoken = text.spoken(frame, &outcomes);
     let whose = evidence::named(&text.text, &found, &spoken);
     let library = found.iter().any(|phrase| phrase.signal == Signal::Library);
@@ -70,12 +73,12 @@ pub(super) fn judge(frame: &Frame, assume: bool) -> Verdict {
     if !ours || !text.is_told_as_a_failure(frame, whose, network, &outcomes) {
         return Verdict::Nothing;
     }
-    if text.is_retry(frame) {
+    if text.is_retry(frame, &found) {
         return Verdict::Attempt;
     }
     let line = text.deciding_line(frame, &outcomes);
     let mut failure = FailureText::new(kind);
-    failure.statuses = extract::statuses(&text.text, &found);
+    failure.statuses = statuses;
     failure.exception = exception;
     failure.request_id = extract::request_id(&text.text, &found);
     failure.own_id = extract::own_id(&text.text, &found);
@@ -112,7 +115,7 @@ impl Text {
     fn of(frame: &Frame) -> Self {
         let mut lines = Vec::with_capacity(frame.lines.len());
         let level;
-        let mut text = String::new();
+        let mut text = String::with_capacity(frame.size() + 64);
         let header;
         if let Some(record) = &frame.record {
             level = record
@@ -138,7 +141,7 @@ impl Text {
             for line in &frame.lines {
                 lines.push(text.len());
                 // logfmt holds a whole traceback in a quoted value.
-                if line.text.contains("\\n  File ") {
+                if memchr::memchr(b'\\', line.text.as_bytes()).is_some() && line.text.contains("\\n  File ") {
                     text.push_str(&line.text.replace("\\n", "\n").replace("\\\"", "\""));
                 } else {
                     text.push_str(&line.text);
@@ -201,9 +204,10 @@ impl Text {
         }
         let mut last = usize::MAX;
         for phrase in outcomes {
-            let start = self.text[..phrase.start].rfind('\n').map_or(0, |at| at + 1);
+            let bytes = self.text.as_bytes();
+            let start = memchr::memrchr(b'\n', &bytes[..phrase.start]).map_or(0, |at| at + 1);
             if start != last {
-                let end = self.text[start..].find('\n').map_or(self.text.len(), |at| start + at);
+                let end = memchr::memchr(b'\n', &bytes[start..]).map_or(self.text.len(), |at| start + at);
                 parts.push(&self.text[start..end]);
                 last = start;
             }
@@ -245,35 +249,17 @@ impl Text {
     }
 
     /// Whether the record says that the call is made again.
-    fn is_retry(&self, frame: &Frame) -> bool {
+    fn is_retry(&self, frame: &Frame, found: &[Found]) -> bool {
+        const HEAD: usize = 512;
         let head = match &frame.record {
-            Some(record) => record.any(&["message", "msg", "event", "body"]).unwrap_or_default(),
-            None => frame.lines.first().map_or("", |line| line.text.as_str()),
+            Some(record) => record.span(&["message", "msg", "event", "body"]).unwrap_or_default(),
+            None => 0..self.lines.get(1).copied().unwrap_or(self.text.len()),
         };
-        let lower = head[..floor_boundary(head, 512)].to_ascii_lowercase();
-        let again = [
-            "retrying",
-            "will retry",
-            "will be retried",
-            "backing off",
-            "trying again in",
-            "retry attempt",
-            "retry in ",
-            "retry error",
-            "retry count",
-        ];
-        let over = [
-            "giving up",
-            "gave up",
-            "exhausted",
-            "no more",
-            "max retries",
-            "not retrying",
-            "failed after",
-            "last attempt",
-            "without retrying",
-        ];
-        again.iter().any(|phrase| lower.contains(phrase)) && !over.iter().any(|phrase| lower.contains(phrase))
+        let head = head.start..head.end.min(head.start + HEAD);
+        let says = |signal: Signal| {
+            found.iter().any(|phrase| phrase.signal == signal && head.start <= phrase.start && phrase.end <= head.end)
+        };
+        says(Signal::Again) && !says(Signal::Over)
     }
 
     /// The last line with an outcome that a search of the log could have found, preferring those that name a class.
@@ -286,9 +272,9 @@ impl Text {
                 continue;
             }
             seen = index;
-            let Some(line) = frame.lines.get(index).filter(|line| line.hit >= Hit::Deciding) else { continue };
+            let Some(line) = frame.lines.get(index).filter(|line| line.phrases.hit >= Hit::Deciding) else { continue };
             let outer = !matches!(line.role, Role::Inside);
-            best = best.max(Some((line.hit == Hit::Passing, outer, index)));
+            best = best.max(Some((line.phrases.hit == Hit::Passing, outer, index)));
         }
         best.map_or_else(|| frame.lines.len().saturating_sub(1), |(_, _, index)| index)
     }
@@ -302,14 +288,17 @@ impl Text {
         rest[..floor_boundary(&rest[..end], 512)].to_owned()
     }
 
-    /// The header without its digits: equal for two records of one place in the code.
-    fn logger(&self, frame: &Frame) -> String {
+    /// A hash of the header without its digits: equal for two records of one place in the code.
+    fn logger(&self, frame: &Frame) -> u64 {
         let head = match &frame.record {
             Some(record) => record.any(&["message", "msg", "event"]).unwrap_or_default(),
             None => frame.lines.first().map_or("", |line| line.text.as_str()),
         };
-        let head = &head[..floor_boundary(head, 96)];
-        head.chars().filter(|c| !c.is_ascii_digit()).collect()
+        let mut hash = DefaultHasher::new();
+        let head = head.as_bytes();
+        let letters = head[..head.len().min(96)].split(u8::is_ascii_digit);
+        letters.for_each(|letters| hash.write(letters));
+        hash.finish()
     }
 }
 

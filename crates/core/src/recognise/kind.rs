@@ -9,9 +9,8 @@ use crate::model::{BedrockException, FailureKind};
 
 /// The kind of failure, named by its root cause: an answer of Bedrock before any trouble with the connection, and the
 /// cause of that trouble before the names SDKs give it.
-pub(super) fn of(text: &str, found: &[Found]) -> Option<(FailureKind, Option<BedrockException>)> {
+pub(super) fn of(text: &str, found: &[Found], statuses: &[u16]) -> Option<(FailureKind, Option<BedrockException>)> {
     let has = |signal: Signal| found.iter().any(|phrase| phrase.signal == signal);
-    let statuses = extract::statuses(text, found);
     let names: Vec<(&Found, BedrockException)> = found
         .iter()
         .filter_map(|phrase| match phrase.signal {

@@ -51,6 +51,10 @@ impl Level {
         }
         let head = &text[..end];
         for (start, word) in words(head) {
+            if !(3..=11).contains(&word.len()) || !word.bytes().next().is_some_and(|first| INITIALS[usize::from(first)])
+            {
+                continue;
+            }
             let upper = word.bytes().all(|byte| byte.is_ascii_uppercase());
             let before = head[..start].chars().next_back();
             let after = head[start + word.len()..].chars().next();
@@ -79,11 +83,28 @@ impl Level {
     }
 }
 
+/// The letters that names of levels begin with.
+static INITIALS: [bool; 256] = {
+    let mut initials = [false; 256];
+    let letters = b"aAcCdDeEfFiInNpPsStTvVwW";
+    let mut at = 0;
+    while at < letters.len() {
+        initials[letters[at] as usize] = true;
+        at += 1;
+    }
+    initials
+};
+
 /// Words of letters, digits and underscores, with where they start.
 pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
-        .map(move |word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
+    let bytes = text.as_bytes();
+    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + bytes[at..].iter().position(in_word)?;
+        at = bytes[start..].iter().position(|byte| !in_word(byte)).map_or(bytes.len(), |length| start + length);
+        Some((start, &text[start..at]))
+    })
 }
 
 /// The part a line plays.

@@ -8,7 +8,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind, Span, packed};
 
 /// A line that decides a failure contains one of these.
 pub(super) const DECIDING: &[&str] = &[
@@ -101,9 +101,11 @@ const DECIDING_UNFILTERED: &[&str] = &[
     "broken pipe",
 ];
 
+const TRACEBACK: &str = "Traceback (most recent call last)";
+
 /// A line with one of these opens a frame, or tells of a call under way, and decides nothing by itself.
 pub(super) const CONTEXT: &[&str] = &[
-    "Traceback (most recent call last)",
+    TRACEBACK,
     "Retrying request",
     "Retry needed",
     "Max attempts of",
@@ -114,7 +116,7 @@ pub(super) const CONTEXT: &[&str] = &[
 ];
 
 /// What lines with those phrases have in them, in few and rare letters: a vectorised search takes some thirty pieces of
-/// four bytes and more at memory speed, and not the phrases themselves. What it finds is looked at with [`PHRASES`].
+/// four bytes and more at memory speed, and not the phrases themselves. What it finds is looked at with [`Phrases::of`].
 const PIECES: &[&str] = &[
     "xception",
     "rror",
@@ -153,24 +155,106 @@ const PIECES: &[&str] = &[
     "1 200 OK",
 ];
 
-static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).kind(Some(AhoCorasickKind::DFA)).build(PIECES).ok()
-});
-
-static PHRASES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let phrases = DECIDING.iter().chain(DECIDING_UNFILTERED).chain(CONTEXT);
-    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).kind(Some(AhoCorasickKind::DFA)).build(phrases).ok()
-});
-
-/// Where in `bytes` the next line worth a look has something.
-pub(super) fn find(bytes: &[u8]) -> Option<usize> {
-    SEARCH.as_ref()?.find(bytes).map(|found| found.start())
+/// Finds pieces: vectorised where the machine can.
+#[derive(Debug)]
+enum Search {
+    Vectors(packed::Searcher),
+    Automaton(AhoCorasick),
+    Nothing,
 }
 
-/// What a line holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+static SEARCH: LazyLock<Search> = LazyLock::new(|| {
+    let vectors = packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder().extend(PIECES).build();
+    let automaton = || AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(PIECES);
+    vectors.map_or_else(|| automaton().map_or(Search::Nothing, Search::Automaton), Search::Vectors)
+});
+
+/// The next piece in `bytes` at or after `from`: which, and where.
+fn next_piece(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+    let found = match &*SEARCH {
+        Search::Vectors(search) => search.find_in(bytes, Span { start: from, end: bytes.len() }),
+        Search::Automaton(search) => search.find(Input::new(bytes).range(from..)),
+        Search::Nothing => None,
+    };
+    found.map(|found| (found.pattern().as_usize(), found.start()))
+}
+
+/// The pieces of a buffer that is read from its start to its end.
+#[derive(Debug)]
+pub(super) struct Pieces<'a> {
+    bytes: &'a [u8],
+    next: Option<usize>,
+}
+
+impl<'a> Pieces<'a> {
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, next: next_piece(bytes, 0).map(|(_, start)| start) }
+    }
+
+    /// Where the first piece at or after `at` is; `at` never goes back.
+    pub(super) fn from(&mut self, at: usize) -> Option<usize> {
+        if self.next.is_some_and(|next| next < at) {
+            self.next = next_piece(self.bytes, at).map(|(_, start)| start);
+        }
+        self.next
+    }
+}
+
+/// A phrase that contains a piece.
+#[derive(Debug)]
+struct Phrase {
+    text: &'static str,
+    /// Where in it the piece begins.
+    offset: usize,
+    means: Meaning,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Meaning {
+    Decides(Hit),
+    Traceback,
+    Note,
+}
+
+/// The phrases by their pieces.
+#[derive(Debug)]
+struct Table {
+    /// The phrases around each piece: where a piece is found, one of these may be.
+    around: Vec<Vec<Phrase>>,
+    /// Phrases of frequent letters, which lie beside a piece of another: searched for where any piece was found.
+    loose: Vec<Phrase>,
+    search: Option<AhoCorasick>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let decide = |phrases: &'static [&str], hit| phrases.iter().map(move |text| (*text, Meaning::Decides(hit)));
+    let context = CONTEXT.iter().map(|text| match *text {
+        TRACEBACK => (*text, Meaning::Traceback),
+        _ => (*text, Meaning::Note),
+    });
+    let (mut around, mut loose): (Vec<Vec<Phrase>>, _) = (PIECES.iter().map(|_| Vec::new()).collect(), Vec::new());
+    for (text, means) in decide(DECIDING, Hit::Passing).chain(decide(DECIDING_UNFILTERED, Hit::Deciding)).chain(context)
+    {
+        // One piece of a phrase is enough: wherever the phrase is, that piece is found.
+        let piece = PIECES.iter().enumerate().find_map(|(index, piece)| text.find(piece).map(|offset| (index, offset)));
+        match piece {
+            Some((index, offset)) => around[index].push(Phrase { text, offset, means }),
+            None => loose.push(Phrase { text, offset: 0, means }),
+        }
+    }
+    let search = AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(loose.iter().map(|phrase| phrase.text))
+        .ok();
+    Table { around, loose, search }
+});
+
+/// What a line can do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hit {
     /// Nothing of interest.
+    #[default]
     Nothing,
     /// Something that opens a frame or tells of a call under way.
     Context,
@@ -180,30 +264,58 @@ pub(super) enum Hit {
     Passing,
 }
 
-/// What the phrases in `text` can do.
-pub(super) fn hit(text: &str) -> Hit {
-    let Some(phrases) = PHRASES.as_ref() else { return Hit::Nothing };
-    if find(text.as_bytes()).is_none() {
-        return Hit::Nothing;
-    }
-    let mut hit = Hit::Nothing;
-    for found in phrases.find_iter(text) {
-        let found = match found.pattern().as_usize() {
-            index if index < DECIDING.len() => return Hit::Passing,
-            index if index < DECIDING.len() + DECIDING_UNFILTERED.len() => Hit::Deciding,
-            _ => Hit::Context,
-        };
-        hit = hit.max(found);
-    }
-    hit
+/// The phrases on a line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Phrases {
+    pub(super) hit: Hit,
+    /// A Python traceback begins on it.
+    pub(super) traceback: bool,
+    /// It tells of a call under way.
+    pub(super) note: bool,
 }
 
-static TRACEBACK: LazyLock<memchr::memmem::Finder<'static>> =
-    LazyLock::new(|| memchr::memmem::Finder::new("Traceback (most recent call last)"));
+impl Phrases {
+    /// The phrases in `text`.
+    pub(super) fn of(text: &[u8]) -> Self {
+        Self::from(text, 0)
+    }
 
-/// Whether a Python traceback begins on this line.
-pub(super) fn has_traceback(text: &str) -> bool {
-    TRACEBACK.find(text.as_bytes()).is_some()
+    /// The phrases in `text`, in which there is no piece before `from`.
+    pub(super) fn from(text: &[u8], from: usize) -> Self {
+        let mut phrases = Self::default();
+        let table = &*TABLE;
+        let (mut from, mut any) = (from, false);
+        while let Some((piece, at)) = next_piece(text, from) {
+            from = at + 1;
+            any = true;
+            for phrase in &table.around[piece] {
+                let Some(start) = at.checked_sub(phrase.offset) else { continue };
+                if text[start..].starts_with(phrase.text.as_bytes()) {
+                    phrases.add(phrase.means);
+                }
+            }
+        }
+        if any && phrases.hit < Hit::Passing {
+            let loose = table.search.iter().flat_map(|search| search.find_iter(text));
+            loose.for_each(|found| phrases.add(table.loose[found.pattern().as_usize()].means));
+        }
+        phrases
+    }
+
+    fn add(&mut self, means: Meaning) {
+        let hit = match means {
+            Meaning::Decides(hit) => hit,
+            Meaning::Traceback => {
+                self.traceback = true;
+                Hit::Context
+            }
+            Meaning::Note => {
+                self.note = true;
+                Hit::Context
+            }
+        };
+        self.hit = self.hit.max(hit);
+    }
 }
 
 static FILTER: LazyLock<String> = LazyLock::new(|| {
@@ -235,7 +347,7 @@ pub fn filter_pattern() -> &'static str {
 /// delivered as one event a line): what lies around it in its stream must be read too.
 pub fn needs_context(message: &[u8]) -> bool {
     let text = String::from_utf8_lossy(message);
-    if hit(&text) < Hit::Deciding {
+    if Phrases::of(text.as_bytes()).hit < Hit::Deciding {
         return false;
     }
     let first = text.split(['\n', '\r']).next().unwrap_or_default();
@@ -250,5 +362,28 @@ pub fn needs_context(message: &[u8]) -> bool {
         // A whole traceback begins with its own head.
         super::line::Role::Traceback => lines < 3,
         _ => lines == 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phrase_is_found_beside_a_piece() {
+        for (phrases, hit) in [(DECIDING, Hit::Passing), (DECIDING_UNFILTERED, Hit::Deciding), (CONTEXT, Hit::Context)]
+        {
+            for phrase in phrases {
+                let line = format!("2026-11-22 12:36:01 app: Error {phrase} and more");
+                assert!(Phrases::of(line.as_bytes()).hit >= hit, "{phrase}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_piece_hides_another_that_begins_where_it_does() {
+        for piece in PIECES {
+            assert!(PIECES.iter().all(|other| other == piece || !other.starts_with(piece)), "{piece}");
+        }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-
 use crate::model::BedrockException as E;
 
 /// What a phrase stands for.
@@ -64,6 +62,10 @@ pub(super) enum Signal {
     Elsewhere,
     /// The Python of a client that can call Bedrock.
     Library,
+    /// The call is made again.
+    Again,
+    /// It is not made again any more.
+    Over,
 }
 
 use Signal as S;
@@ -330,16 +332,25 @@ const TABLE: &[(&str, Signal)] = &[
     ("duration", S::Elapsed),
     ("latency", S::Elapsed),
     ("took", S::Elapsed),
+    ("retrying", S::Again),
+    ("will retry", S::Again),
+    ("will be retried", S::Again),
+    ("backing off", S::Again),
+    ("trying again in", S::Again),
+    ("retry attempt", S::Again),
+    ("retry in ", S::Again),
+    ("retry error", S::Again),
+    ("retry count", S::Again),
+    ("giving up", S::Over),
+    ("gave up", S::Over),
+    ("exhausted", S::Over),
+    ("no more", S::Over),
+    ("max retries", S::Over),
+    ("not retrying", S::Over),
+    ("failed after", S::Over),
+    ("last attempt", S::Over),
+    ("without retrying", S::Over),
 ];
-
-static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::Standard)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(TABLE.iter().map(|(phrase, _)| phrase))
-        .ok()
-});
 
 /// A phrase and where it is.
 #[derive(Debug, Clone, Copy)]
@@ -349,15 +360,104 @@ pub(super) struct Found {
     pub(super) end: usize,
 }
 
+/// Finds phrases by their first four letters. A frame holds dozens of phrases, so that an automaton would spend its time
+/// on matches, and one state after the other; here every place is looked at by itself.
+#[derive(Debug)]
+struct Search {
+    /// For each hash of four letters the bucket, from 1; 0 for none.
+    slots: Box<[u8; SLOTS]>,
+    buckets: Vec<Vec<Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// The first eight letters, folded, and which of them there are.
+    letters: u64,
+    mask: u64,
+    phrase: &'static [u8],
+    signal: Signal,
+}
+
+const SLOT_BITS: u32 = 13;
+const SLOTS: usize = 1 << SLOT_BITS;
+const FOLD: u64 = 0x2020_2020_2020_2020;
+
+/// The slot of four letters. Folding puts letters into lower case, and makes of other characters what they are not:
+/// matches are compared again.
+fn slot(letters: u32) -> usize {
+    let folded = letters | 0x2020_2020;
+    (folded.wrapping_mul(0x9e37_79b1) >> (32 - SLOT_BITS)) as usize
+}
+
+/// The first eight bytes, or all there are.
+fn first_letters(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk::<8>() {
+        Some(letters) => u64::from_le_bytes(*letters),
+        None => bytes.iter().rev().fold(0, |letters, byte| letters << 8 | u64::from(*byte)),
+    }
+}
+
+static SEARCH: LazyLock<Search> = LazyLock::new(|| {
+    let mut search = Search { slots: Box::new([0; SLOTS]), buckets: vec![Vec::new()] };
+    for (phrase, signal) in TABLE {
+        let phrase = phrase.as_bytes();
+        let Some(first) = phrase.first_chunk::<4>() else { continue };
+        let at = slot(u32::from_le_bytes(*first));
+        if search.slots[at] == 0 {
+            search.slots[at] = u8::try_from(search.buckets.len()).unwrap_or_default();
+            search.buckets.push(Vec::new());
+        }
+        let mask = if phrase.len() < 8 { (1 << (phrase.len() * 8)) - 1 } else { u64::MAX };
+        let letters = (first_letters(phrase) | FOLD) & mask;
+        search.buckets[usize::from(search.slots[at])].push(Entry { letters, mask, phrase, signal: *signal });
+    }
+    search
+});
+
 /// Enough for any traceback; a frame with more repeats itself.
 const MOST: usize = 8192;
 
 /// Every phrase in `text`, in the order of their ends.
 pub(super) fn find(text: &str) -> Vec<Found> {
-    let Some(search) = SEARCH.as_ref() else { return Vec::new() };
-    search
-        .find_overlapping_iter(text)
-        .take(MOST)
-        .map(|found| Found { signal: TABLE[found.pattern().as_usize()].1, start: found.start(), end: found.end() })
-        .collect()
+    let search = &*SEARCH;
+    let bytes = text.as_bytes();
+    let mut found: Vec<Found> = Vec::with_capacity(48);
+    for (start, first) in bytes.windows(4).enumerate() {
+        let bucket = search.slots[slot(u32::from_le_bytes([first[0], first[1], first[2], first[3]]))];
+        if bucket == 0 {
+            continue;
+        }
+        let letters = first_letters(&bytes[start..]) | FOLD;
+        for entry in search.buckets.get(usize::from(bucket)).into_iter().flatten() {
+            let end = start + entry.phrase.len();
+            if letters & entry.mask != entry.letters
+                || !bytes.get(start..end).is_some_and(|here| here.eq_ignore_ascii_case(entry.phrase))
+            {
+                continue;
+            }
+            // Only what overlaps is out of order.
+            let after = found.iter().rev().take_while(|before| (before.end, before.start) > (end, start)).count();
+            found.insert(found.len() - after, Found { signal: entry.signal, start, end });
+            if found.len() >= MOST {
+                return found;
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phrase_of_the_table_is_found_in_any_case() {
+        for (phrase, signal) in TABLE {
+            for text in [phrase.to_string(), format!("x{}y", phrase.to_ascii_uppercase())] {
+                let start = text.len().min(phrase.len() + 1) - phrase.len();
+                let here = |found: &Found| found.signal == *signal && found.end - found.start == phrase.len();
+                assert!(find(&text).iter().any(|found| here(found) && found.start == start), "{phrase}");
+            }
+        }
+    }
 }

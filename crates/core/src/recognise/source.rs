@@ -3,7 +3,7 @@
 //! While no frame is open the whole buffer is searched at once and only hits are widened to lines. While one is open,
 //! lines are read one by one.
 
-use std::sync::Arc;
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use memchr::{memchr, memchr_iter, memrchr};
 
@@ -12,7 +12,7 @@ use super::{
     envelope::{self, Body, Opened},
     frame::Line,
     line::Role,
-    literals::{self, Hit},
+    literals::{Hit, Phrases, Pieces},
 };
 use crate::model::Time;
 
@@ -20,6 +20,9 @@ use crate::model::Time;
 const ABOVE: usize = 12;
 /// Bytes of a line that are read; what is beyond is passed over.
 pub(super) const MOST_LINE: usize = 1024 * 1024;
+/// Container runtimes cut lines longer than this.
+const MOST_PLAIN: usize = 8 * 1024;
+const ESCAPE: u8 = 0x1b;
 /// Bytes kept of a line above.
 const MOST_ABOVE: usize = 2048;
 /// Sub-streams told apart in one stream; the one idle longest is given up.
@@ -30,6 +33,18 @@ const MOST_SUBS: usize = 64;
 pub(super) struct Origin {
     pub(super) event: Arc<str>,
     pub(super) at: Option<Time>,
+}
+
+/// A line as it lies in the log.
+#[derive(Debug)]
+struct Raw<'a> {
+    /// The buffer it is in, and where it starts there.
+    bytes: &'a [u8],
+    start: usize,
+    length: usize,
+    number: u64,
+    origin: &'a Origin,
+    phrases: Phrases,
 }
 
 #[derive(Debug)]
@@ -55,14 +70,16 @@ impl Source {
         let mut at = 0;
         // Lines before this one are counted.
         let mut counted = 0;
+        let mut pieces = Pieces::of(bytes);
         while at < bytes.len() {
             if !self.open {
-                let Some(start) = next_hit(bytes, at) else { break };
+                let Some(start) = next_hit(&mut pieces, bytes, at) else { break };
                 at = start;
             }
             self.lines += count(memchr_iter(b'\n', &bytes[counted..at]).count());
             let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |end| at + end);
-            self.one(bytes, at, end, origin, sink);
+            let piece = pieces.from(at).filter(|piece| *piece < end);
+            self.one(bytes, at..end, piece, origin, sink);
             at = end + 1;
             self.lines += 1;
             counted = at.min(bytes.len());
@@ -96,46 +113,46 @@ impl Source {
         self.open
     }
 
-    /// One line of `bytes`, whose number is the lines read before it and one.
-    fn one(&mut self, bytes: &[u8], start: usize, end: usize, origin: &Origin, sink: &mut Sink<'_>) {
+    /// One line of `bytes`, whose number is the lines read before it and one, and the first piece on it.
+    fn one(&mut self, bytes: &[u8], line: Range<usize>, piece: Option<usize>, origin: &Origin, sink: &mut Sink<'_>) {
         let number = self.lines + 1;
+        let Range { start, end } = line;
         let raw = &bytes[start..end.min(start + MOST_LINE)];
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-        let text = String::from_utf8_lossy(raw);
+        let phrases = piece.map_or_else(Phrases::default, |piece| Phrases::from(raw, (piece - start).min(raw.len())));
+        // A piece of a phrase alone is nothing; colours and the cuts of a container runtime may hide the rest of it.
+        if !self.open && phrases.hit == Hit::Nothing && raw.len() < MOST_PLAIN && memchr(ESCAPE, raw).is_none() {
+            return;
+        }
+        let text = std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed);
+        let raw = Raw { bytes, start, number, origin, phrases, length: raw.len() };
         // Lambda separates the lines of one event by carriage returns.
-        for part in text.split('\r') {
-            let opened = envelope::open(part);
-            self.opened(opened, number, bytes, start, origin, sink);
+        if memchr(b'\r', text.as_bytes()).is_some() {
+            for part in text.split('\r') {
+                self.opened(envelope::open(part), &raw, sink);
+            }
+        } else {
+            self.opened(envelope::open(&text), &raw, sink);
         }
         self.open = self.subs.iter().any(|(_, assembler)| assembler.is_open());
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn opened(
-        &mut self,
-        opened: Opened,
-        number: u64,
-        bytes: &[u8],
-        start: usize,
-        origin: &Origin,
-        sink: &mut Sink<'_>,
-    ) {
+    fn opened(&mut self, opened: Opened, raw: &Raw<'_>, sink: &mut Sink<'_>) {
         let Opened { sub, at, stamped, body } = opened;
         let index = self.sub(&sub, sink);
-        let event = &origin.event;
-        let at = origin.at.or(at);
+        let line = |text: String, role: Role, phrases: Phrases| Line {
+            text,
+            role,
+            phrases,
+            at: raw.origin.at.or(at),
+            event: raw.origin.event.clone(),
+            number: raw.number,
+            stamped,
+        };
         let text = match body {
             Body::Foreign => return,
             Body::Record(record) => {
-                let line = Line {
-                    text: String::new(),
-                    role: Role::Record,
-                    hit: literals::hit(&record.text),
-                    at,
-                    event: event.clone(),
-                    number,
-                    stamped,
-                };
+                let line = line(String::new(), Role::Record, Phrases::of(record.text.as_bytes()));
                 self.subs[index].1.record(line, record, sink);
                 return;
             }
@@ -150,20 +167,19 @@ impl Source {
         };
         let whole = std::mem::take(&mut self.subs[index].1.piece);
         let text = if whole.is_empty() { text } else { whole + &text };
-        let above_kept = &self.above;
-        let lines = self.lines;
-        for part in text.split('\n') {
-            let line = Line {
-                text: part.to_owned(),
-                role: Role::of(part),
-                hit: literals::hit(part),
-                at,
-                event: event.clone(),
-                number,
-                stamped,
-            };
-            let above = above(above_kept, bytes, start, lines, origin, &sub);
-            self.subs[index].1.line(line, above, sink);
+        let mut take = |part: String, phrases: Phrases| {
+            let above = above(&self.above, raw, self.lines, &sub);
+            let role = Role::of(&part);
+            self.subs[index].1.line(line(part, role, phrases), above, sink);
+        };
+        if memchr(b'\n', text.as_bytes()).is_some() {
+            for part in text.split('\n') {
+                take(part.to_owned(), Phrases::of(part.as_bytes()));
+            }
+        } else {
+            let bare = text.len() == raw.length;
+            let phrases = if bare { raw.phrases } else { Phrases::of(text.as_bytes()) };
+            take(text, phrases);
         }
     }
 
@@ -215,10 +231,10 @@ impl Source {
 }
 
 /// The start of the line of the next hit at or after `at`, passing over what lies beyond the readable part of a line.
-fn next_hit(bytes: &[u8], at: usize) -> Option<usize> {
+fn next_hit(pieces: &mut Pieces<'_>, bytes: &[u8], at: usize) -> Option<usize> {
     let mut from = at;
     loop {
-        let hit = from + literals::find(&bytes[from..])?;
+        let hit = pieces.from(from)?;
         let start = memrchr(b'\n', &bytes[at..hit]).map_or(at, |newline| at + newline + 1);
         if hit - start < MOST_LINE {
             return Some(start);
@@ -228,15 +244,9 @@ fn next_hit(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The lines above `start` that are of this sub-stream, nearest first.
-fn above<'a>(
-    kept: &'a [Above],
-    bytes: &'a [u8],
-    start: usize,
-    lines: u64,
-    origin: &'a Origin,
-    sub: &'a str,
-) -> impl Iterator<Item = Line> + 'a {
-    let mut end = start;
+fn above<'a>(kept: &'a [Above], raw: &Raw<'a>, lines: u64, sub: &'a str) -> impl Iterator<Item = Line> + use<'a> {
+    let Raw { bytes, origin, .. } = *raw;
+    let mut end = raw.start;
     let mut number = lines + 1;
     let here = std::iter::from_fn(move || {
         let line_end = end.checked_sub(1)?;
@@ -257,7 +267,7 @@ fn above<'a>(
         Body::Text(text) => Some(Line {
             role: Role::of(&text),
             text,
-            hit: Hit::Nothing,
+            phrases: Phrases::default(),
             at: origin.at.or(opened.at),
             event: origin.event.clone(),
             number,
