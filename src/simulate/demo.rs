@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     fleet::{ApplicationInfo, DEMO_PAST, Fleet, FleetPlan, INVOCATION_GROUP},
     server::{self, ACCESS_KEY, Aws},
+    store::DimensionSets,
 };
 use crate::{
     app::{self, App},
@@ -72,6 +73,9 @@ async fn start_aws(
     stop: CancellationToken,
 ) -> anyhow::Result<String> {
     let (account, region) = (plan.account_id.clone(), plan.region.clone());
+    aws.with_store(&account, &region, |store| {
+        store.show(DimensionSets { across_all_models: true, service_tiers: true });
+    });
     let mut fleet = Fleet::new(plan.clone(), clock.now() - DEMO_PAST);
     let live_on = {
         let aws = Arc::clone(aws);
