@@ -100,7 +100,10 @@ where
             let said = format!("{}", DisplayErrorContext(error));
             if said.contains("AccessDenied") {
                 SourceState::AccessDenied
-            } else if said.contains("dispatch failure") && said.contains("io error") {
+            } else if said.contains("dispatch failure")
+                // The second is what the HTTP client says of a connection that was closed under it.
+                && (said.contains("io error") || said.contains("client error (SendRequest)"))
+            {
                 SourceState::Unreachable
             } else {
                 SourceState::CredentialsExpired

@@ -33,9 +33,10 @@ SHORT = {"3m": "4s", "5m": "4s", "15m": "10s", "30m": "10s", "1h": "15s", "2h": 
 SHORT_FOR_THE_LEDGER = {"5m": "4s", "15m": "40s"}
 ARRIVES_WITHIN_SECONDS, RESOLVES_WITHIN_SECONDS = 90, 120
 # Old enough to leave the gauges' window of five minutes soon, young enough to be seen in it first.
-LONG_AGO = datetime.timedelta(minutes=4, seconds=5)
+A_WHILE_AGO = datetime.timedelta(minutes=3, seconds=40)
 MODELS = {
     "billed": "anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "away": "anthropic.claude-sonnet-4-20250514-v1:0",
     "burning": "anthropic.claude-haiku-4-5-20251001-v1:0",
     "low": "mistral.mistral-large-2402-v1:0",
     "throttled": "amazon.nova-lite-v1:0",
@@ -243,16 +244,15 @@ class Troubles:
         for name in which:
             self.going_on.pop(name).set()
 
-    def billed_503s(self):
+    def billed_503s(self, model, at):
         """Six calls turned away and billed, of some dollars each."""
-        at = now() - LONG_AGO
         ids = [str(uuid.uuid4()) for _ in range(6)]
-        self.aws.log("/bedrock/invocations", [(at, record(at, one, "billed", tokens=1_000_000)) for one in ids])
-        self.aws.log("/ecs/billed", [(at, unavailable(one)) for one in ids])
+        self.aws.log("/bedrock/invocations", [(at, record(at, one, model, tokens=1_000_000)) for one in ids])
+        self.aws.log(f"/ecs/{model}", [(at, unavailable(one)) for one in ids])
 
     def hidden_retries(self):
         """Three calls of five attempts each: one failure in the log, five records."""
-        at = now() - LONG_AGO
+        at = now() - A_WHILE_AGO
         for _ in range(3):
             own_id = str(uuid.uuid4())
             attempts = [at + datetime.timedelta(seconds=5 * n) for n in range(5)]
@@ -266,7 +266,7 @@ class Troubles:
             self.aws.log("/ecs/slow", [(at, read_timeout("slow", own_id))])
 
     def failures(self, group, text, count, region=REGION):
-        self.aws.log(group, [(now(), text())] * count, region)
+        self.aws.log(group, [(now(), text()) for _ in range(count)], region)
 
 
 CONFIG = """
@@ -278,6 +278,7 @@ cells:
     endpoint_url: {url}
     applications:
       - {{ group: /ecs/billed, model_id: "{billed}" }}
+      - {{ group: /ecs/away, model_id: "{away}" }}
       - {{ group: /ecs/low, model_id: "{low}" }}
       - {{ group: /ecs/reset }}
       - {{ group: /ecs/slow }}
@@ -336,6 +337,9 @@ def stage(binary, tmp_path_factory):
             blind=BLIND_REGION, **MODELS,
         ))
         count_from_an_hour_ago(start, config, stage.ledger)
+        # What gauges over the window are to show is there when the daemon starts: later it looks so far back only now and then.
+        stage.troubles.billed_503s("billed", now() - A_WHILE_AGO)
+        stage.troubles.hidden_retries()
         stage.daemon = start("run", "--config", str(config))
         stage.daemon.until("readiness", lambda: stage.daemon.get("/-/ready")[0] == 200)
 
@@ -358,7 +362,7 @@ def stage(binary, tmp_path_factory):
 
 def prepare(aws):
     """Every series and group exists before the daemon looks for them."""
-    for group in ("billed", "low", "reset", "slow", "retried", "broken"):
+    for group in ("billed", "away", "low", "reset", "slow", "retried", "broken"):
         aws.log(f"/ecs/{group}", [])
     aws.log("/bedrock/invocations", [])
     for region, groups in ((OTHER_REGION, ["/ecs/other"]), (LOGLESS_REGION, ["/ecs/logless", "/bedrock/invocations"]), (BLIND_REGION, ["/ecs/blind"])):
@@ -391,8 +395,8 @@ def of_region(region, **labels):
 # Alert, its labels, who gets it, and the trouble that goes on until it has arrived.
 EXPECTED = [
     ("BedrockBilledFailures", of_model("billed", severity="warning"), "chat", None),
-    ("BedrockBilledFailureCost", of_model("billed", severity="critical"), "pager", None),
-    ("BedrockTooManyConnections", of_model("billed", severity="warning", load="usual"), "chat", None),
+    ("BedrockBilledFailureCost", of_model("away", severity="critical"), "pager", None),
+    ("BedrockTooManyConnections", of_model("away", severity="warning", load="usual"), "chat", None),
     ("BedrockTooManyConnections", of_model("low", severity="warning", load="low"), "chat", "low"),
     ("BedrockServerErrorBudgetBurn", of_model("burning", severity="critical", window="1h"), "pager", "burning"),
     ("BedrockServerErrorBudgetBurn", of_model("burning", severity="critical", window="6h"), "pager", "burning"),
@@ -426,8 +430,7 @@ def scenario(stage):
     troubles.keep("broken", lambda: troubles.failures("/ecs/broken", stream_error, 2))
     troubles.keep("blind", lambda: troubles.failures("/ecs/blind", stream_error, 2, BLIND_REGION))
     troubles.failures("/ecs/logless", lambda: unavailable(uuid.uuid4()), 14, LOGLESS_REGION)
-    troubles.billed_503s()
-    troubles.hidden_retries()
+    troubles.billed_503s("away", now())
     troubles.billed_timeouts()
     return stage
 
