@@ -7,7 +7,7 @@ export class Source {
 
   // Grafana takes an interval that gives about a point every few pixels, and at least the panel's own.
   step(panel) {
-    const own = { '1m': 60, '5m': 300, '15m': 900, '1h': 3600 }[panel.interval] ?? 15;
+    const own = { '1m': 60, '5m': 300, '10m': 600, '15m': 900, '1h': 3600 }[panel.interval] ?? 15;
     return Math.max(own, Math.ceil((this.end - this.start) / 300 / 15) * 15);
   }
 
