@@ -64,7 +64,7 @@ async fn every_failure_that_can_be_joined_is_found_and_nothing_that_did_not_happ
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reading_every_record_and_reading_those_of_failures_find_the_same() {
+async fn reading_every_record_and_reading_those_of_failures_confirm_the_same() {
     let world = World::demo().await;
     let mut found = Vec::new();
     for (read, server_side_filter) in
@@ -86,7 +86,9 @@ async fn reading_every_record_and_reading_those_of_failures_find_the_same() {
                     .all(|request| found.get(&*request.request_id).is_some_and(|f| !f["client_log"].is_null()))
             })
             .await;
-        let mut ids: Vec<_> = by_id(&daemon.json("/api/v1/findings?limit=1000").await).into_keys().collect();
+        // What is only probable may need records that were read for no failure: hidden retries are among them.
+        let confirmed = daemon.json("/api/v1/findings?limit=1000&evidence=confirmed").await;
+        let mut ids: Vec<_> = by_id(&confirmed).into_keys().collect();
         ids.sort();
         found.push(ids);
         daemon.stop().await;
