@@ -22,6 +22,7 @@ use crate::{
     export::{self, Exporter},
     ledger::Ledger,
     pipeline::{batch::Outlet, recorder::Recorder, status::StatusBoard},
+    report::{self, Reporter},
 };
 
 /// Batches between the sources and the recorder: enough that they do not wait for each other, little enough that a
@@ -75,7 +76,8 @@ impl App {
         let exporter = Exporter::new(board.clone(), meter.clone(), clock.clone(), Arc::clone(&first_passes), budget);
         let stop_server = CancellationToken::new();
         let reader = ledger.reader().context("ledger")?;
-        let server = tokio::spawn(export::serve(listener, exporter.clone(), reader, stop_server.clone()));
+        let reporter = Reporter { ledger: config.ledger.clone(), settings: Arc::new(report::Settings::from(&config)) };
+        let server = tokio::spawn(export::serve(listener, exporter.clone(), reader, reporter, stop_server.clone()));
 
         let base = match options.credentials {
             Some(credentials) => BaseConfig::with_credentials(credentials, meter).await,

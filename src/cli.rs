@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     app::{self, App},
     config::{self, Config},
-    evaluate, scan, simulate,
+    evaluate, report, scan, simulate,
 };
 
 /// What the configuration's errors end with, as `grep` and `promtool` do.
@@ -74,6 +74,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Write the evidence of a period: findings with their log references, totals with bounds, what would have helped.
+    Report(report::ReportArgs),
     /// Search log files for failed Bedrock calls.
     Scan(scan::ScanArgs),
     /// Run the correlator over simulated worlds and print how often it is right.
@@ -119,6 +121,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Ok(config) => print(&config::describe(&config)),
             Err(code) => return code,
         },
+        Command::Report(arguments) => return report::run(&arguments),
         Command::Scan(arguments) => return scan::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Completions { shell } => {

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use chrono::Utc;
+use chrono::{DateTime, Duration, Utc};
 use faultline_core::model::Time;
 
 /// Tells the time. Clones tell the same.
@@ -24,6 +24,17 @@ impl Clock {
     pub fn now(&self) -> Time {
         (self.0)()
     }
+}
+
+/// A time as people write it: RFC 3339, or a duration back from `now`; else what is wrong with it.
+pub fn time_or_age(text: &str, now: Time) -> Result<Time, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.with_timezone(&Utc));
+    }
+    let age = humantime::parse_duration(text).ok().and_then(|age| Duration::from_std(age).ok());
+    age.and_then(|age| now.checked_sub_signed(age)).ok_or_else(|| {
+        format!("`{text}` is neither a time such as 2026-05-01T12:00:00Z nor a duration back from now such as 6h")
+    })
 }
 
 impl fmt::Debug for Clock {

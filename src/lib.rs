@@ -9,6 +9,7 @@ pub mod evaluate;
 pub mod export;
 pub mod ledger;
 pub mod pipeline;
+pub mod report;
 pub mod scan;
 pub mod simulate;
 pub mod sources;

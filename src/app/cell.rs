@@ -23,7 +23,7 @@ use crate::{
     },
     sources::{
         SourceContext,
-        invocations::{self, InvocationsSource, WantedRecord},
+        invocations::{self, FailedCall, InvocationsSource},
         logs::{self, Application, LogsSource},
         metrics::{self, MetricsSource},
     },
@@ -153,6 +153,7 @@ impl CellTask {
             outlet: around.outlet.clone(),
             clock: around.clock.clone(),
             read_back: self.config.correlation.read_back(),
+            horizon: self.config.correlation.horizon,
         };
         let (wanted, asked_for) = mpsc::channel(WANTED_IN_FLIGHT);
 
@@ -179,7 +180,7 @@ impl CellTask {
             && let Some(settings) = self.invocations()
         {
             let cursor = self.cursors_of(around, SourceKind::Invocations).into_values().min();
-            let asked_for: Arc<Mutex<mpsc::Receiver<WantedRecord>>> = Arc::new(Mutex::new(asked_for));
+            let asked_for: Arc<Mutex<mpsc::Receiver<FailedCall>>> = Arc::new(Mutex::new(asked_for));
             sources.spawn(driver.run(move || {
                 InvocationsSource::new(context.clone(), settings.clone(), Arc::clone(&asked_for), cursor)
             }));
@@ -211,6 +212,12 @@ impl CellTask {
         for application in &cell.applications {
             let region = application.region.as_deref().unwrap_or(&cell.region);
             let role = application.role_arn.as_deref().or(cell.access.role_arn.as_deref());
+            let place = match (&application.role_arn, &application.region) {
+                (None, None) => String::new(),
+                (role, region) => {
+                    format!("{} {} ", region.as_deref().unwrap_or_default(), role.as_deref().unwrap_or_default())
+                }
+            };
             let clients = match clients.entry((role, region)) {
                 Entry::Occupied(known) => known.get().clone(),
                 Entry::Vacant(entry) => {
@@ -230,6 +237,8 @@ impl CellTask {
                 identity: application.identity.as_deref().map(Arc::from),
                 model: application.model_id.as_deref().map(ModelKey::parse),
                 assume_bedrock: application.assume_bedrock,
+                successes: application.successes,
+                place,
                 clients,
             }));
         }
@@ -241,9 +250,11 @@ impl CellTask {
         Some(invocations::Settings {
             group: configured.group.clone(),
             read: match configured.read {
-                InvocationsRead::All => invocations::Read::All,
-                InvocationsRead::Failures | InvocationsRead::Auto => invocations::Read::Failures,
+                InvocationsRead::All => invocations::ReadMode::Always(invocations::Read::All),
+                InvocationsRead::Failures => invocations::ReadMode::Always(invocations::Read::Failures),
+                InvocationsRead::Auto => invocations::ReadMode::Auto { budget: configured.megabytes_per_minute * 1e6 },
             },
+            poll: self.config.logs.poll,
             server_side_filter: self.config.logs.server_side_filter,
             overlap: self.config.logs.overlap,
             horizon: self.config.correlation.horizon,

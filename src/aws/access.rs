@@ -1,6 +1,6 @@
 //! Whose credentials a cell is read with, and the SDK clients that follow from them.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
@@ -10,8 +10,9 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use super::{CallError, Caller, Limits, meter::ApiMeter};
+use super::{CallError, Caller, limits::AllLimits, meter::ApiMeter};
 
 /// How one region of one account is reached: ambient credentials when there is no role.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -29,22 +30,31 @@ pub struct Access {
 pub struct BaseConfig {
     sdk: SdkConfig,
     meter: ApiMeter,
+    limits: AllLimits,
 }
 
 impl BaseConfig {
     /// Reads AWS's environment variables and profiles. Credentials are only resolved at the first call, so this
     /// does not fail where there are none: the cells that need them will say so.
     pub async fn from_environment(meter: ApiMeter) -> Self {
-        Self::new(aws_config::defaults(BehaviorVersion::latest()), meter).await
+        Self::new(aws_config::defaults(BehaviorVersion::latest()), https(), meter).await
     }
 
     /// With these credentials instead of ambient ones.
     pub async fn with_credentials(credentials: SharedCredentialsProvider, meter: ApiMeter) -> Self {
-        Self::new(aws_config::defaults(BehaviorVersion::latest()).credentials_provider(credentials), meter).await
+        Self::with_http(credentials, https(), meter).await
     }
 
-    async fn new(loader: aws_config::ConfigLoader, meter: ApiMeter) -> Self {
-        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    /// With these credentials, over this HTTP client.
+    pub(crate) async fn with_http(
+        credentials: SharedCredentialsProvider,
+        http: SharedHttpClient,
+        meter: ApiMeter,
+    ) -> Self {
+        Self::new(aws_config::defaults(BehaviorVersion::latest()).credentials_provider(credentials), http, meter).await
+    }
+
+    async fn new(loader: aws_config::ConfigLoader, http: SharedHttpClient, meter: ApiMeter) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .operation_attempt_timeout(Duration::from_secs(30))
@@ -58,7 +68,7 @@ impl BaseConfig {
             .timeout_config(timeouts)
             .load()
             .await;
-        Self { sdk, meter }
+        Self { sdk, meter, limits: AllLimits::default() }
     }
 
     /// The clients for one region with this access.
@@ -82,9 +92,13 @@ impl BaseConfig {
             cloudwatch: aws_sdk_cloudwatch::Client::new(&sdk),
             logs: aws_sdk_cloudwatchlogs::Client::new(&sdk),
             sts: aws_sdk_sts::Client::new(&sdk),
-            caller: Caller::new(self.meter.clone(), Arc::new(Limits::default())),
+            caller: Caller::new(self.meter.clone(), self.limits.of(access, region)),
         }
     }
+}
+
+fn https() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 /// The clients of one account and region; clones share connections, credentials and limits.

@@ -1,8 +1,15 @@
 //! AWS's own rates per account and region, kept below, so that polling never takes the last call.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+use super::{Access, queue::Queue};
 
 /// Spaces calls out; all of an account and region wait in one line.
 type RateLimiterOfOne = DefaultDirectRateLimiter;
@@ -14,19 +21,22 @@ const DATAPOINTS_A_SECOND: u32 = 90_000;
 /// One limiter per API that has a quota worth minding.
 #[derive(Debug)]
 pub struct Limits {
-    filter_log_events: RateLimiterOfOne,
-    get_log_events: RateLimiterOfOne,
+    filter_log_events: Queue,
+    get_log_events: Queue,
     get_metric_data: RateLimiterOfOne,
     list_metrics: RateLimiterOfOne,
     datapoints: RateLimiterOfOne,
-    others: RateLimiterOfOne,
+    others: Queue,
 }
 
 /// A tenth slower than so many a second, and never two at once: AWS counts in windows of its own, calls take longer or
 /// shorter to arrive, and a sixth call in a fifth's window costs a retry.
+fn period(calls: u32) -> Duration {
+    Duration::from_millis(1_100) / calls.max(1)
+}
+
 fn spaced_out(calls: u32) -> Quota {
-    let period = Duration::from_millis(1_100) / calls.max(1);
-    let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN));
+    let quota = Quota::with_period(period(calls)).unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN));
     quota.allow_burst(NonZeroU32::MIN)
 }
 
@@ -40,12 +50,12 @@ impl Default for Limits {
     fn default() -> Self {
         let limiter = |calls| RateLimiter::direct(spaced_out(calls));
         Self {
-            filter_log_events: limiter(5),
-            get_log_events: limiter(10),
+            filter_log_events: Queue::new(period(5)),
+            get_log_events: Queue::new(period(10)),
             get_metric_data: limiter(25),
             list_metrics: limiter(12),
             datapoints: RateLimiter::direct(datapoints()),
-            others: limiter(10),
+            others: Queue::new(period(10)),
         }
     }
 }
@@ -54,14 +64,12 @@ impl Limits {
     /// Waits until one more call of `api` is allowed.
     pub async fn ready(&self, api: &str) {
         match api {
-            "FilterLogEvents" => &self.filter_log_events,
-            "GetLogEvents" => &self.get_log_events,
-            "GetMetricData" => &self.get_metric_data,
-            "ListMetrics" => &self.list_metrics,
-            _ => &self.others,
+            "FilterLogEvents" => self.filter_log_events.ready().await,
+            "GetLogEvents" => self.get_log_events.ready().await,
+            "GetMetricData" => self.get_metric_data.until_ready().await,
+            "ListMetrics" => self.list_metrics.until_ready().await,
+            _ => self.others.ready().await,
         }
-        .until_ready()
-        .await;
     }
 
     /// Waits until CloudWatch may return so many datapoints more.
@@ -74,6 +82,23 @@ impl Limits {
             }
             left -= some.get();
         }
+    }
+}
+
+/// The limits of every account and region that is asked: whoever asks the same one waits in the same line.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AllLimits(Arc<Mutex<HashMap<Place, Arc<Limits>>>>);
+
+/// The account (empty for that of the ambient credentials), the region and the endpoint.
+type Place = (String, String, Option<String>);
+
+impl AllLimits {
+    pub(super) fn of(&self, access: &Access, region: &str) -> Arc<Limits> {
+        // arn:aws:iam::ACCOUNT:role/NAME
+        let account = access.role_arn.as_deref().and_then(|arn| arn.split(':').nth(4)).unwrap_or_default();
+        let place = (account.to_owned(), region.to_owned(), access.endpoint_url.clone());
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(place).or_default())
     }
 }
 
@@ -113,5 +138,19 @@ mod tests {
         let first = within(datapoints(), 10_000, 1);
         assert!((90_000..=180_000).contains(&first), "{first}");
         assert!(within(datapoints(), 10_000, 60) <= 61 * 90_000);
+    }
+
+    #[test]
+    fn whoever_asks_the_same_account_and_region_shares_its_limits() {
+        let all = AllLimits::default();
+        let role = |account: &str, name: &str| Access {
+            role_arn: Some(format!("arn:aws:iam::{account}:role/{name}")),
+            ..Access::default()
+        };
+        let one = all.of(&role("111122223333", "faultline"), "us-east-1");
+        assert!(Arc::ptr_eq(&one, &all.of(&role("111122223333", "logs"), "us-east-1")), "another role, same account");
+        assert!(!Arc::ptr_eq(&one, &all.of(&role("111122223333", "faultline"), "eu-west-1")));
+        assert!(!Arc::ptr_eq(&one, &all.of(&role("444455556666", "faultline"), "us-east-1")));
+        assert!(!Arc::ptr_eq(&one, &all.of(&Access::default(), "us-east-1")));
     }
 }

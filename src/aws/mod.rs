@@ -5,6 +5,7 @@ mod call;
 mod error;
 mod limits;
 pub mod meter;
+mod queue;
 
 pub use access::{Access, BaseConfig, RegionClients};
 pub use call::Caller;

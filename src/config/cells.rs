@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ApplicationConfig, CellConfig, InvocationsConfig, InvocationsRead,
+    options::default_of,
     read::{one_of, optional, or_default},
     reader::{Found, Value},
     values,
@@ -111,6 +112,7 @@ fn application(entry: &Value<'_>, found: &mut Found) -> Option<(ApplicationConfi
     let assume = or_default(&mut fields, found, "cells[].applications[].assume", "assume", |text| {
         one_of(text, &[("bedrock", true), ("none", false)])
     });
+    let successes = fields.take("successes", found).map_or(Some(false), |value| value.boolean(found));
     let region = optional(&mut fields, found, "region", values::region);
     let role_arn = optional(&mut fields, found, "role_arn", values::role_arn);
     let external_id = fields.take("external_id", found);
@@ -126,6 +128,7 @@ fn application(entry: &Value<'_>, found: &mut Found) -> Option<(ApplicationConfi
         identity,
         model_id,
         assume_bedrock: assume?,
+        successes: successes?,
         region,
         role_arn,
         external_id,
@@ -136,9 +139,10 @@ fn application(entry: &Value<'_>, found: &mut Found) -> Option<(ApplicationConfi
 fn invocations(value: &Value<'_>, found: &mut Found) -> Option<InvocationsConfig> {
     if !value.is_mapping() {
         // The short form is the group alone; its keys are still options.
-        value.fields_known(found, &["group", "read"]);
+        value.fields_known(found, &["group", "read", "megabytes_per_minute"]);
         let group = value.parsed(found, values::log_group)?;
-        return Some(InvocationsConfig { group, read: InvocationsRead::Auto });
+        let megabytes_per_minute = default_budget()?;
+        return Some(InvocationsConfig { group, read: InvocationsRead::Auto, megabytes_per_minute });
     }
     let mut fields = value.fields(found)?;
     let group = optional(&mut fields, found, "group", values::log_group);
@@ -147,6 +151,14 @@ fn invocations(value: &Value<'_>, found: &mut Found) -> Option<InvocationsConfig
     }
     let read =
         or_default(&mut fields, found, "cells[].invocations.read", "read", |text| one_of(text, &InvocationsRead::ALL));
+    let megabytes_per_minute = match fields.take("megabytes_per_minute", found) {
+        Some(value) => value.amount(found),
+        None => default_budget(),
+    };
     fields.finish(found);
-    Some(InvocationsConfig { group: group?, read: read? })
+    Some(InvocationsConfig { group: group?, read: read?, megabytes_per_minute: megabytes_per_minute? })
+}
+
+fn default_budget() -> Option<f64> {
+    default_of("cells[].invocations.megabytes_per_minute").parse().ok()
 }

@@ -22,7 +22,7 @@ pub use self::{
     options::{OPTIONS, OptionDoc},
     read::{load, parse},
 };
-use crate::{aws::Access, ledger::Retention, sources::logs::GroupSelector};
+use crate::{aws::Access, ledger::Retention, report::Provisioned, sources::logs::GroupSelector};
 
 /// What the daemon runs with.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,8 @@ pub struct Config {
     pub prices: Vec<PriceRow>,
     /// Bedrock spend a month in dollars, for the budget alert.
     pub monthly_budget_usd: Option<f64>,
+    /// What provisioned throughput costs, for reports.
+    pub provisioned: Vec<Provisioned>,
     /// How long the ledger keeps what is in it.
     pub retention: Retention,
     /// How long stopping may take.
@@ -77,6 +79,8 @@ pub struct ApplicationConfig {
     pub model_id: Option<String>,
     /// Whether a failure that names no service is taken for Bedrock's.
     pub assume_bedrock: bool,
+    /// Whether the request ids of calls that ended well are read too.
+    pub successes: bool,
     /// Where its logs are, if not in the cell's region.
     pub region: Option<String>,
     /// Whose role reads its logs, if not the cell's.
@@ -86,12 +90,14 @@ pub struct ApplicationConfig {
 }
 
 /// The model invocation log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InvocationsConfig {
     /// Its log group.
     pub group: String,
     /// Which records are read.
     pub read: InvocationsRead,
+    /// What reading every record may take before `auto` reads those of failures only.
+    pub megabytes_per_minute: f64,
 }
 
 /// Which records are read.

@@ -78,6 +78,12 @@ pub const OPTIONS: &[OptionDoc] = &[
         "bedrock",
         "Whether a failure that names no service is taken for Bedrock's. What names another service never is.",
     ),
+    option(
+        "cells[].applications[].successes",
+        "boolean",
+        "false",
+        "Whether the request ids of calls that ended well are read too: they narrow the matching of failures without one.",
+    ),
     option("cells[].applications[].region", "region", "", "Where the logs are, if not in the cell's region."),
     option("cells[].applications[].role_arn", "role ARN", "", "The role that reads the logs, if not the cell's."),
     option("cells[].applications[].external_id", "text", "", "That role's external id."),
@@ -92,7 +98,13 @@ pub const OPTIONS: &[OptionDoc] = &[
         "cells[].invocations.read",
         "`auto`, `failures` or `all`",
         "auto",
-        "`failures` reads the records of failed calls only, `all` every record; `auto` now does what `failures` does.",
+        "`failures` reads the records of failed calls only; hidden retries of calls that ended well then stay unseen. `all` reads every record. `auto` reads all while that is affordable.",
+    ),
+    option(
+        "cells[].invocations.megabytes_per_minute",
+        "number",
+        "60",
+        "What `auto` may read to read every record, late ones' second readings included; above it, it does what `failures` does.",
     ),
     option("metrics.poll", "duration", "60s", "How often CloudWatch's error counts are asked for."),
     option(
@@ -157,6 +169,9 @@ pub const OPTIONS: &[OptionDoc] = &[
         "",
         "Bedrock spend a month that is meant not to be exceeded, exported for the budget alert.",
     ),
+    option("provisioned", "list", "", "What provisioned throughput would cost, for the report's break-even."),
+    option("provisioned[].model_id", "model id", "", "The model that it would carry."),
+    option("provisioned[].usd_per_hour", "dollars", "", "For as many model units as the traffic needs."),
     option(
         "retention.findings",
         "duration",

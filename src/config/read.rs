@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
-use faultline_core::correlate::InvocationsCount;
+use faultline_core::{correlate::InvocationsCount, model::ModelKey};
 
 use super::{
     Config, CorrelationConfig, LogsConfig, MetricsConfig, cells,
@@ -12,7 +12,7 @@ use super::{
     reader::{Fields, Found, Value, document},
     values,
 };
-use crate::ledger::Retention;
+use crate::{ledger::Retention, report::Provisioned};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -71,6 +71,12 @@ pub(super) fn read(text: &str, name: &str, directory: &Path, found: &mut Found) 
         let monthly_budget_usd = section(&mut fields, found, "budget", |fields, found| {
             Some(fields.take("monthly_usd", found).and_then(|value| value.amount(found)))
         });
+        let provisioned = match fields.take("provisioned", found) {
+            Some(value) => {
+                value.list(found).map(|rows| rows.iter().filter_map(|row| provisioned(row, found)).collect())
+            }
+            None => Some(Vec::new()),
+        };
         let retention = section(&mut fields, found, "retention", retention);
         let shutdown_timeout =
             duration(&mut fields, found, "shutdown_timeout", "shutdown_timeout", SECOND..=10 * MINUTE);
@@ -84,6 +90,7 @@ pub(super) fn read(text: &str, name: &str, directory: &Path, found: &mut Found) 
             correlation: correlation?,
             prices,
             monthly_budget_usd: monthly_budget_usd?,
+            provisioned: provisioned?,
             retention: retention?,
             shutdown_timeout: shutdown_timeout?,
         })
@@ -145,6 +152,17 @@ fn correlation(fields: &mut Fields<'_>, found: &mut Found) -> Option<Correlation
         fields.error("horizon", found, message);
     }
     Some(CorrelationConfig { window, horizon, invocations_count: invocations_count?, id_keys: id_keys? })
+}
+
+fn provisioned(row: &Value<'_>, found: &mut Found) -> Option<Provisioned> {
+    let mut fields = row.fields(found)?;
+    let model = fields.take("model_id", found).and_then(|value| value.text(found));
+    let usd_per_hour = fields.take("usd_per_hour", found).and_then(|value| value.amount(found));
+    fields.finish(found);
+    if model.is_none() || usd_per_hour.is_none() {
+        row.error(found, "a price of provisioned throughput has a `model_id` and `usd_per_hour`");
+    }
+    Some(Provisioned { model_id: ModelKey::parse(&model?).model_id.to_string(), usd_per_hour: usd_per_hour? })
 }
 
 fn retention(fields: &mut Fields<'_>, found: &mut Found) -> Option<Retention> {

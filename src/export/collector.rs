@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use faultline_core::{
     correlate::{CellSummary, EstimateState, ScopeSummary},
-    model::{Cause, Evidence, Incident, Scope, Time},
+    model::{Cause, Cell, Evidence, Incident, Scope, Time},
 };
 use prometheus::{
     Registry, TextEncoder,
@@ -63,8 +63,13 @@ impl Collector for Snapshot {
         }
         of_ledger(&mut families, &published);
         let shared = &self.exporter.0;
+        let mut missed: BTreeMap<Cell, u64> = BTreeMap::new();
         for status in shared.board.all() {
             of_source(&mut families, &status);
+            *missed.entry(status.cell).or_default() += status.missed_events;
+        }
+        for (cell, events) in missed {
+            families.add(&metrics::LOG_EVENTS_MISSED_TOTAL, &[&cell.account_id, &cell.region], float(events));
         }
         for (api, used) in shared.meter.all() {
             for outcome in CallOutcome::ALL {

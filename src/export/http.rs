@@ -14,14 +14,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::{Exporter, api, collector, page};
-use crate::ledger::{FindingsQuery, IncidentsPage, IncidentsQuery, LedgerError, LedgerReader, Page};
+use super::{Exporter, api, collector, page, report};
+use crate::{
+    ledger::{FindingsQuery, IncidentsPage, IncidentsQuery, LedgerError, LedgerReader, Page},
+    report::Reporter,
+};
 
 /// What handlers share.
 #[derive(Debug, Clone)]
 pub(super) struct App {
     pub exporter: Exporter,
     ledger: Arc<LedgerReader>,
+    pub reporter: Reporter,
 }
 
 /// Serves until stopped; requests under way are finished.
@@ -29,24 +33,26 @@ pub async fn serve(
     listener: TcpListener,
     exporter: Exporter,
     ledger: LedgerReader,
+    reporter: Reporter,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    axum::serve(listener, router(exporter, ledger)).with_graceful_shutdown(stop.cancelled_owned()).await
+    axum::serve(listener, router(exporter, ledger, reporter)).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 /// Every route.
-pub fn router(exporter: Exporter, ledger: LedgerReader) -> Router {
+pub fn router(exporter: Exporter, ledger: LedgerReader, reporter: Reporter) -> Router {
     Router::new()
         .route("/", get(landing_page))
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(|| async { "healthy\n" }))
         .route("/-/ready", get(ready))
+        .route("/report", get(report::report))
         .route("/api/v1/findings", get(api::findings))
         .route("/api/v1/incidents", get(api::incidents))
         .route("/api/v1/sources", get(api::sources))
         .route("/api/v1/summary", get(api::summary))
         .fallback(nothing_here)
-        .with_state(App { exporter, ledger: Arc::new(ledger) })
+        .with_state(App { exporter, ledger: Arc::new(ledger), reporter })
 }
 
 impl App {
@@ -74,7 +80,7 @@ impl App {
 pub(super) struct ApiError(pub StatusCode, pub String);
 
 impl ApiError {
-    fn internal(error: &dyn std::error::Error) -> Self {
+    pub(super) fn internal(error: &dyn std::error::Error) -> Self {
         error!(%error, "request failed");
         Self(StatusCode::INTERNAL_SERVER_ERROR, "the ledger cannot be read; the log says why".to_owned())
     }
@@ -107,14 +113,13 @@ async fn ready(State(app): State<App>) -> Response {
 }
 
 async fn landing_page(State(app): State<App>) -> Result<Html<String>, ApiError> {
-    let query =
-        FindingsQuery { since: None, until: None, evidence: Vec::new(), model_id: None, limit: 50, after: None };
-    let newest = app.findings(query).await?;
-    Ok(Html(page::render(&app.exporter, &newest)))
+    let since = app.exporter.window_start();
+    let query = FindingsQuery { since, until: None, evidence: Vec::new(), model_id: None, limit: 1000, after: None };
+    let of_window = app.findings(query).await?;
+    Ok(Html(page::render(&app.exporter, &of_window.findings)))
 }
 
 async fn nothing_here() -> ApiError {
-    let known =
-        "/, /metrics, /-/healthy, /-/ready, /api/v1/findings, /api/v1/incidents, /api/v1/summary, /api/v1/sources";
+    let known = "/, /report, /metrics, /-/healthy, /-/ready, /api/v1/findings, /api/v1/incidents, /api/v1/summary, /api/v1/sources";
     ApiError(StatusCode::NOT_FOUND, format!("there is nothing here; there is {known}"))
 }

@@ -93,6 +93,8 @@ metrics! {
         "How old a minute of metrics must be to be taken as final, as learnt of the slowest series.";
     SOURCE_RESTARTS_TOTAL: Counter "faultline_source_restarts_total" ["account_id", "aws_region", "source"]
         "Times the source was built again after a panic.";
+    LOG_EVENTS_MISSED_TOTAL: Counter "faultline_log_events_missed_total" ["account_id", "aws_region"]
+        "Log events seen to have arrived later than the overlap; what they told was found late or not at all.";
     API_CALLS_TOTAL: Counter "faultline_aws_api_calls_total" ["api", "outcome"]
         "Calls to AWS.";
     API_COST_TOTAL: Counter "faultline_aws_api_cost_usd_total" ["api"]

@@ -7,13 +7,14 @@ mod families;
 mod http;
 pub mod metrics;
 mod page;
+mod report;
 
 use std::sync::{
     Arc, PoisonError, RwLock,
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use faultline_core::correlate::CellSummary;
+use faultline_core::{correlate::CellSummary, model::Time};
 
 pub use self::http::{router, serve};
 use crate::{aws::meter::ApiMeter, clock::Clock, ledger::CounterRow, pipeline::status::StatusBoard};
@@ -71,8 +72,18 @@ impl Exporter {
         self.0.ledger_errors.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The daemon's time.
+    fn now(&self) -> Time {
+        self.0.clock.now()
+    }
+
     fn published(&self) -> Arc<Published> {
         Arc::clone(&self.0.published.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where the longest correlation window began; `None` before anything was published.
+    fn window_start(&self) -> Option<Time> {
+        self.published().summaries.iter().map(|cell| cell.at - cell.window).min()
     }
 
     /// How many sources have not been read once.

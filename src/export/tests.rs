@@ -21,6 +21,7 @@ use crate::{
     aws::meter::CallOutcome,
     ledger::{Change, Counter, Ledger},
     pipeline::status::{SourceKind, SourceState},
+    report::Reporter,
 };
 
 fn now() -> Time {
@@ -69,7 +70,9 @@ fn summary() -> CellSummary {
         estimated_retries: 0.0,
         estimated_cost_usd: None,
         lower: 0.0,
+        likely_lower: 0.0,
         upper: 0.0,
+        widened_by: Vec::new(),
         aws_side: AwsSide { lower: 0.0, best: 0.0, upper: 0.0, invocations_count: None },
         state: EstimateState::Uncalibrated,
         state_reason: "No minute of this window has settled yet.".to_owned(),
@@ -83,6 +86,7 @@ fn summary() -> CellSummary {
         estimated: 2.5,
         estimated_cost_usd: Some(0.5),
         lower: 3.0,
+        likely_lower: 4.0,
         upper: 7.0,
         state: EstimateState::Calibrated,
         priced: true,
@@ -117,7 +121,7 @@ fn incident() -> Incident {
 }
 
 struct Served {
-    _place: tempfile::TempDir,
+    place: tempfile::TempDir,
     exporter: Exporter,
     ledger: Ledger,
     first_passes: Arc<AtomicUsize>,
@@ -149,12 +153,13 @@ fn served() -> Served {
     let first_passes = Arc::new(AtomicUsize::new(0));
     let exporter = Exporter::new(board, meter, Clock::new(now), Arc::clone(&first_passes), Some(10_000.0));
     exporter.publish(vec![summary()], ledger.counters());
-    Served { _place: place, exporter, ledger, first_passes }
+    Served { place, exporter, ledger, first_passes }
 }
 
 impl Served {
     async fn get(&self, path: &str) -> (StatusCode, String, String) {
-        let router = router(self.exporter.clone(), self.ledger.reader().unwrap());
+        let reporter = Reporter { ledger: self.place.path().join("f.db"), settings: Arc::default() };
+        let router = router(self.exporter.clone(), self.ledger.reader().unwrap(), reporter);
         let answer = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
         let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
         let status = answer.status();
@@ -312,8 +317,11 @@ async fn the_page_shows_findings_and_never_a_logs_markup() {
     let (_, page, kind) = served().get("/").await;
     assert!(kind.starts_with("text/html"));
     for text in [
+        "Calls are failing now: server capacity",
+        "since 11:50 UTC",
         "3 confirmed",
-        "between 3 and 7",
+        "likely between 4 and 7",
+        "Retry with &lt;jitter&gt;.",
         "service unavailable",
         SONNET,
         "no price",
@@ -336,4 +344,22 @@ async fn the_summary_adds_up_what_the_gauges_show() {
         (Some(3), Some(3.0), Some(7.0))
     );
     assert_eq!(scope["estimate_state"], "calibrated");
+}
+
+#[tokio::test]
+async fn the_report_is_served_in_each_of_its_forms() {
+    let served = served();
+    for (format, content_type, says) in [
+        ("html", "text/html; charset=utf-8", "<h1>Amazon Bedrock: failed and billed</h1>"),
+        ("text", "text/plain; charset=utf-8", "3 invocations failed"),
+        ("json", "application/json", "\"confirmed\": 3"),
+        ("csv", "text/csv; charset=utf-8", "111122223333:us-east-1:c"),
+    ] {
+        let (status, body, kind) = served.get(&format!("/report?since=2h&format={format}")).await;
+        assert_eq!((status, kind.as_str()), (StatusCode::OK, content_type));
+        assert!(body.contains(says), "{body}");
+    }
+    let (status, body, _) = served.get("/report?format=pdf").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(body.contains("none of text, html, csv, json"), "{body}");
 }

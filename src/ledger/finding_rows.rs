@@ -269,7 +269,7 @@ fn hyphenated(bytes: &[u8]) -> String {
 }
 
 /// Milliseconds of an RFC 3339 time.
-pub(super) fn milliseconds(text: &str) -> Result<i64, LedgerError> {
+pub(crate) fn milliseconds(text: &str) -> Result<i64, LedgerError> {
     DateTime::parse_from_rfc3339(text)
         .map(|time| time.timestamp_millis())
         .map_err(|_| LedgerError::Malformed(format!("`{text}` is no RFC 3339 time")))

@@ -3,6 +3,7 @@
 //! Everything is written by natural key in one transaction per commit, so repeating anything is harmless, and what
 //! counters grow by is decided inside the transaction that first stores a row.
 
+mod aggregates;
 mod change;
 mod commit;
 mod counters;
@@ -28,8 +29,8 @@ use faultline_core::{
 };
 use rusqlite::Connection;
 
-pub(crate) use self::finding_json::rfc3339;
 pub use self::{
+    aggregates::{FailuresTally, FindingsTally, Usage},
     change::Change,
     counters::{Counter, CounterRow},
     coverage::{Covered, SourceSeen, StateSpan},
@@ -40,6 +41,7 @@ pub use self::{
     retention::Retention,
 };
 use self::{counters::Counters, lock::Lock, names::Names, schema::STATEMENTS_KEPT};
+pub(crate) use self::{finding_json::rfc3339, finding_rows::milliseconds};
 use crate::pipeline::{batch::CursorKey, status::SourceKind};
 use faultline_core::model::Cell;
 

@@ -5,11 +5,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use chrono::Duration;
 use faultline_core::model::{Evidence, Time};
 use rusqlite::{Connection, OpenFlags, params_from_iter, types::Value};
 
 use super::{
-    FindingJson, IncidentsPage, IncidentsQuery, LedgerError,
+    FailuresTally, FindingJson, FindingsTally, IncidentsPage, IncidentsQuery, LedgerError, Usage, aggregates,
     coverage::{self, Covered, StateSpan},
     finding_rows::{self, Prices, grade_number},
     incidents,
@@ -91,18 +92,45 @@ impl LedgerReader {
         Ok(Page { findings, next: None })
     }
 
-    /// Calls `each` with every finding that fits, newest first, without holding them all. `limit` and `after` of the
-    /// query are not heeded.
-    pub fn each_finding(&self, query: &FindingsQuery, mut each: impl FnMut(FindingJson)) -> Result<(), LedgerError> {
-        let query = FindingsQuery { after: None, ..query.clone() };
-        let (sql, values) = newest(&query, -1);
+    /// Calls `each` with every finding that fits, without holding them all: by grade, surest first, then newest first.
+    /// `limit` and `after` of the query are not heeded.
+    pub fn each_finding<E: From<LedgerError>>(
+        &self,
+        query: &FindingsQuery,
+        mut each: impl FnMut(FindingJson) -> Result<(), E>,
+    ) -> Result<(), E> {
         let reading = &mut *self.lock();
-        let mut statement = reading.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(values))?;
-        while let Some(row) = rows.next()? {
-            each(finding_rows::read(&reading.connection, &mut reading.meanings, &mut reading.prices, row)?);
+        for (sql, values) in in_order(query) {
+            let mut statement = reading.connection.prepare_cached(&sql).map_err(LedgerError::from)?;
+            let mut rows = statement.query(params_from_iter(values)).map_err(LedgerError::from)?;
+            while let Some(row) = rows.next().map_err(LedgerError::from)? {
+                each(finding_rows::read(&reading.connection, &mut reading.meanings, &mut reading.prices, row)?)?;
+            }
         }
         Ok(())
+    }
+
+    /// The findings of `since..until`, counted by what they have in common and by stretches of time.
+    pub fn findings_tallies(
+        &self,
+        since: Time,
+        until: Time,
+        stretch: Duration,
+    ) -> Result<Vec<FindingsTally>, LedgerError> {
+        let reading = &mut *self.lock();
+        aggregates::findings(&reading.connection, &mut reading.meanings, since, until, stretch)
+    }
+
+    /// The client failures of `since..until`, counted by what they have in common and by day.
+    pub fn failures_tallies(&self, since: Time, until: Time) -> Result<Vec<FailuresTally>, LedgerError> {
+        let reading = &mut *self.lock();
+        aggregates::failures(&reading.connection, &mut reading.meanings, since, until)
+    }
+
+    /// The metrics of `since..until`, by series and interval.
+    pub fn usage(&self, since: Time, until: Time) -> Result<Vec<Usage>, LedgerError> {
+        let reading = &mut *self.lock();
+        aggregates::usage(&reading.connection, &mut reading.meanings, since, until)
     }
 
     /// The newest incidents that fit. Blocks: call it off the runtime's threads.
@@ -128,18 +156,51 @@ impl LedgerReader {
 /// The statement that finds the newest findings. Each grade is read in its own order from an index, and the few
 /// candidates of each are merged: no filter makes it read more than it returns.
 pub(super) fn newest(query: &FindingsQuery, limit: i64) -> (String, Vec<Value>) {
-    let mut grades: Vec<i64> = query.evidence.iter().map(|grade| grade_number(*grade)).collect();
-    if grades.is_empty() {
-        grades = Evidence::ALL.into_iter().map(grade_number).collect();
+    let (condition, own) = condition(query);
+    let order = "ORDER BY occurred_at DESC, seq DESC LIMIT ?";
+    let mut parts = Vec::new();
+    let mut values = Vec::new();
+    for grade in grades(query) {
+        parts.push(format!("SELECT * FROM (SELECT seq FROM findings WHERE grade = {grade}{condition} {order})"));
+        values.extend(own.iter().cloned());
+        values.push(limit.into());
     }
+    values.push(limit.into());
+    let sql =
+        format!("SELECT {} FROM findings WHERE seq IN ({}) {order}", finding_rows::COLUMNS, parts.join(" UNION ALL "));
+    (sql, values)
+}
+
+/// The statements that read every finding, in the order of an index.
+fn in_order(query: &FindingsQuery) -> Vec<(String, Vec<Value>)> {
+    let (condition, values) = condition(&FindingsQuery { after: None, ..query.clone() });
+    let of_grade = |grade| {
+        let columns = finding_rows::COLUMNS;
+        let sql = format!(
+            "SELECT {columns} FROM findings WHERE grade = {grade}{condition} ORDER BY occurred_at DESC, seq DESC"
+        );
+        (sql, values.clone())
+    };
+    grades(query).into_iter().map(of_grade).collect()
+}
+
+fn grades(query: &FindingsQuery) -> Vec<i64> {
+    let all = &Evidence::ALL[..];
+    let asked = if query.evidence.is_empty() { all } else { &query.evidence };
+    let mut grades: Vec<i64> = asked.iter().map(|grade| grade_number(*grade)).collect();
     grades.sort_unstable();
     grades.dedup();
+    grades
+}
+
+/// The filters beside the grade, and their values.
+fn condition(query: &FindingsQuery) -> (String, Vec<Value>) {
     let mut condition = String::new();
-    let mut own: Vec<Value> = Vec::new();
-    let mut and = |text: &str, values: Vec<Value>| {
+    let mut values: Vec<Value> = Vec::new();
+    let mut and = |text: &str, own: Vec<Value>| {
         condition.push_str(" AND ");
         condition.push_str(text);
-        own.extend(values);
+        values.extend(own);
     };
     if let Some(model_id) = &query.model_id {
         and("model = (SELECT id FROM texts WHERE text = ?)", vec![model_id.clone().into()]);
@@ -153,16 +214,5 @@ pub(super) fn newest(query: &FindingsQuery, limit: i64) -> (String, Vec<Value>) 
     if let Some((at, seq)) = query.after {
         and("(occurred_at, seq) < (?, ?)", vec![at.into(), seq.into()]);
     }
-    let order = "ORDER BY occurred_at DESC, seq DESC LIMIT ?";
-    let mut parts = Vec::new();
-    let mut values = Vec::new();
-    for grade in grades {
-        parts.push(format!("SELECT * FROM (SELECT seq FROM findings WHERE grade = {grade}{condition} {order})"));
-        values.extend(own.iter().cloned());
-        values.push(limit.into());
-    }
-    values.push(limit.into());
-    let sql =
-        format!("SELECT {} FROM findings WHERE seq IN ({}) {order}", finding_rows::COLUMNS, parts.join(" UNION ALL "));
-    (sql, values)
+    (condition, values)
 }

@@ -26,6 +26,10 @@ pub struct Pass {
     pub newest_data: Option<Time>,
     /// The least time from this pass to the next, where a budget asks for more than the driver's own.
     pub at_least: Duration,
+    /// There is more to read already: the source is polled again at once, and its first pass is not over yet.
+    pub unfinished: bool,
+    /// Log events that were seen to have arrived later than the overlap.
+    pub missed_events: u64,
     /// How old a minute is when it is taken as final, where that means something.
     pub settle: Option<chrono::Duration>,
     /// What its calls may cost, where they cost something.
@@ -35,7 +39,16 @@ pub struct Pass {
 impl Pass {
     /// A pass in this state.
     pub const fn new(state: SourceState, detail: String, newest_data: Option<Time>) -> Self {
-        Self { state, detail, newest_data, at_least: Duration::ZERO, settle: None, budget: None }
+        Self {
+            state,
+            detail,
+            newest_data,
+            at_least: Duration::ZERO,
+            unfinished: false,
+            missed_events: 0,
+            settle: None,
+            budget: None,
+        }
     }
 }
 
@@ -103,11 +116,14 @@ impl Driver {
                 () = self.stop.cancelled() => return,
                 polled = source.poll() => polled,
             };
+            let mut unfinished = false;
             let wait = match polled {
                 Ok(pass) => {
                     failures = 0;
                     self.report(&pass);
-                    self.every.max(pass.at_least).saturating_sub(started.elapsed())
+                    unfinished = pass.unfinished;
+                    let every = if unfinished { Duration::ZERO } else { self.every.max(pass.at_least) };
+                    every.saturating_sub(started.elapsed())
                 }
                 Err(PassError::Ended(Ended)) => return,
                 Err(PassError::Call(error)) => {
@@ -117,10 +133,12 @@ impl Driver {
                     wait
                 }
             };
-            if self.say_first_pass_over(first_pass_over).await.is_err() {
-                return;
+            if !unfinished {
+                if self.say_first_pass_over(first_pass_over).await.is_err() {
+                    return;
+                }
+                first_pass_over = true;
             }
-            first_pass_over = true;
             if !self.sleep(wait).await {
                 return;
             }
@@ -153,6 +171,7 @@ impl Driver {
             status.detail.clone_from(&pass.detail);
             status.last_success = Some(now);
             status.newest_data = status.newest_data.max(pass.newest_data);
+            status.missed_events += pass.missed_events;
             let settle = pass.settle.and_then(|settle| settle.to_std().ok());
             status.settle_seconds = settle.map(|settle| settle.as_secs_f64()).or(status.settle_seconds);
             status.budget = pass.budget.or(status.budget);

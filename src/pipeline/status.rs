@@ -123,6 +123,8 @@ pub struct SourceStatus {
     pub budget: Option<Budget>,
     /// Times the source was restarted after an error or a panic.
     pub restarts: u64,
+    /// Log events that were seen to have arrived later than the overlap, logs and invocations only.
+    pub missed_events: u64,
 }
 
 /// The handle a source reports through. Clones share one status.
@@ -159,6 +161,7 @@ impl StatusBoard {
             settle_seconds: None,
             budget: None,
             restarts: 0,
+            missed_events: 0,
         })));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(handle.clone());
         handle

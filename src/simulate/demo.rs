@@ -46,7 +46,7 @@ pub async fn run(listen: SocketAddr, seed: u64) -> anyhow::Result<()> {
     let address = app.address();
     print(&format!(
         "Faultline is watching a simulated AWS account with {} applications and {} hours of history.\n\n  \
-         page      http://{address}/\n  metrics   http://{address}/metrics\n  findings  http://{address}/api/v1/findings\n\n\
+         page      http://{address}/\n  report    http://{address}/report?since=3h\n  metrics   http://{address}/metrics\n  findings  http://{address}/api/v1/findings\n\n\
          Billed but failed invocations, as they are found (Ctrl-C ends the demo):\n",
         plan.applications.len(),
         DEMO_PAST.num_hours(),
@@ -94,6 +94,7 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
         identity: Some(application.identity.to_string()),
         model_id: Some(application.model_id.to_string()),
         assume_bedrock: true,
+        successes: false,
         region: None,
         role_arn: None,
         external_id: None,
@@ -109,6 +110,7 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
             invocations: Some(InvocationsConfig {
                 group: INVOCATION_GROUP.to_owned(),
                 read: InvocationsRead::Failures,
+                megabytes_per_minute: 60.0,
             }),
         }],
         metrics: MetricsConfig {
@@ -130,6 +132,7 @@ fn config(plan: &FleetPlan, listen: SocketAddr, endpoint: &str, ledger: std::pat
         },
         prices: Vec::new(),
         monthly_budget_usd: None,
+        provisioned: Vec::new(),
         retention: Retention::default(),
         shutdown_timeout: STOP_WITHIN,
     }

@@ -119,13 +119,16 @@ impl Store {
 
     /// The events of a group with `from <= timestamp <= until` in milliseconds that are visible at `now`, in order;
     /// nothing if there is no such group.
-    pub fn events(&self, group: &str, (from, until): (i64, i64), now: Time) -> Option<Vec<&StoredEvent>> {
+    pub fn events(
+        &self,
+        group: &str,
+        (from, until): (i64, i64),
+        now: Time,
+    ) -> Option<impl Iterator<Item = &StoredEvent>> {
         let events = &self.groups.get(group)?.events;
-        if from > until {
-            return Some(Vec::new());
-        }
-        let range = events.range((from, 0)..=(until, u64::MAX)).map(|(_, event)| event);
-        Some(range.filter(|event| event.visible_at <= now).collect())
+        let range = (from <= until).then(|| events.range((from, 0)..=(until, u64::MAX)));
+        let events = range.into_iter().flatten().map(|(_, event)| event);
+        Some(events.filter(move |event| event.visible_at <= now))
     }
 }
 

@@ -1,17 +1,17 @@
-//! FilterLogEvents and GetLogEvents, paged: what both readers of CloudWatch Logs share.
+//! FilterLogEvents and GetLogEvents: what both readers of CloudWatch Logs share.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Duration};
 use faultline_core::model::Time;
+use tracing::warn;
 
 use crate::aws::{CallError, RegionClients};
 
 /// The most characters CloudWatch Logs takes in a filter pattern.
 pub(super) const LONGEST_PATTERN: usize = 1024;
+/// The most events a page has.
+const EVENTS_A_PAGE: usize = 10_000;
 
 /// One log event.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub(super) struct Event {
     /// CloudWatch's id; empty where GetLogEvents returned the event, which tells none.
     pub event_id: Arc<str>,
     pub at: Time,
+    /// When CloudWatch got it, where it says.
+    pub ingested_at: Option<Time>,
     pub message: String,
 }
 
@@ -56,49 +58,82 @@ impl Group {
     }
 }
 
-/// Reads every event of `[from, until)` that matches `pattern` (all of them without one), a page at a time, oldest
-/// first as CloudWatch orders them. A page may be empty and still carry a token: reading ends with the tokens.
-pub(super) async fn filter(
+/// Where the next page of a search begins.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum NextPage {
+    Token(String),
+    /// Some emulators cut a page at its limit and give no token: what is left begins where the page ended.
+    From(Time),
+}
+
+/// One page of a search.
+#[derive(Debug)]
+pub(super) struct EventsPage {
+    pub events: Vec<Event>,
+    /// `None` at the end. A page may be empty and still have a next one.
+    pub next: Option<NextPage>,
+}
+
+impl EventsPage {
+    /// How many bytes of messages it holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.events.iter().map(|event| event.message.len()).sum()
+    }
+}
+
+/// Reads one page of the events of `[from, until)` that match `pattern` (all of them without one), oldest first as
+/// CloudWatch orders them.
+pub(super) async fn filter_page(
     clients: &RegionClients,
     group: &Group,
     pattern: Option<&str>,
     (from, until): (Time, Time),
-    mut page: impl FnMut(Vec<Event>),
-) -> Result<(), CallError> {
+    page: Option<&NextPage>,
+) -> Result<EventsPage, CallError> {
     let (name, identifier) = group.parts();
+    let (from, token) = match page {
+        None => (from, None),
+        Some(NextPage::Token(token)) => (from, Some(token.clone())),
+        Some(NextPage::From(later)) => (*later, None),
+    };
+    let request = clients
+        .logs
+        .filter_log_events()
+        .set_log_group_name(name)
+        .set_log_group_identifier(identifier)
+        .start_time(from.timestamp_millis())
+        // The API's end is inclusive.
+        .end_time((until - Duration::milliseconds(1)).timestamp_millis())
+        .set_filter_pattern(pattern.map(str::to_owned))
+        .set_next_token(token);
+    let answer = clients.caller.call("FilterLogEvents", 0.0, request.send()).await?;
+    let returned = answer.events.unwrap_or_default();
+    let full = returned.len() >= EVENTS_A_PAGE;
     let mut streams = Interner::default();
-    let mut token = None;
-    loop {
-        let request = clients
-            .logs
-            .filter_log_events()
-            .set_log_group_name(name.clone())
-            .set_log_group_identifier(identifier.clone())
-            .start_time(from.timestamp_millis())
-            // The API's end is inclusive.
-            .end_time((until - Duration::milliseconds(1)).timestamp_millis())
-            .set_filter_pattern(pattern.map(str::to_owned))
-            .set_next_token(token);
-        let answer = clients.caller.call("FilterLogEvents", 0.0, request.send()).await?;
-        token = answer.next_token;
-        let events = answer.events.unwrap_or_default();
-        page(
-            events
-                .into_iter()
-                .filter_map(|event| {
-                    Some(Event {
-                        stream: streams.get(event.log_stream_name.as_deref().unwrap_or_default()),
-                        event_id: event.event_id?.into(),
-                        at: DateTime::from_timestamp_millis(event.timestamp?)?,
-                        message: event.message.unwrap_or_default(),
-                    })
-                })
-                .collect(),
-        );
-        if token.is_none() {
-            return Ok(());
-        }
-    }
+    let events: Vec<_> = returned
+        .into_iter()
+        .filter_map(|event| {
+            Some(Event {
+                stream: streams.get(event.log_stream_name.as_deref().unwrap_or_default()),
+                event_id: event.event_id?.into(),
+                at: DateTime::from_timestamp_millis(event.timestamp?)?,
+                ingested_at: event.ingestion_time.and_then(DateTime::from_timestamp_millis),
+                message: event.message.unwrap_or_default(),
+            })
+        })
+        .collect();
+    let next = match answer.next_token {
+        Some(token) => Some(NextPage::Token(token)),
+        None if full => events.iter().map(|event| event.at).max().map(|newest| {
+            if newest > from {
+                return NextPage::From(newest);
+            }
+            warn!(group = %group.name(), at = %newest, "more events in one millisecond than a page holds, and no token: the rest of them cannot be read");
+            NextPage::From(newest + Duration::milliseconds(1))
+        }),
+        None => None,
+    };
+    Ok(EventsPage { events, next })
 }
 
 /// Reads the events of one stream in `[from, until)`, oldest first, at most `most` of them.
@@ -129,6 +164,7 @@ pub(super) async fn stream(
                 stream: Arc::clone(stream),
                 event_id: "".into(),
                 at: DateTime::from_timestamp_millis(event.timestamp?)?,
+                ingested_at: None,
                 message: event.message.unwrap_or_default(),
             })
         }));
@@ -139,33 +175,6 @@ pub(super) async fn stream(
         token = answer.next_forward_token;
     }
     Ok(events)
-}
-
-/// Events already sent on, kept for as long as they can be read again. An event is remembered only once it has
-/// been sent: a pass that fails halfway reads all of it again.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    ids: HashSet<Arc<str>>,
-    by_time: BTreeMap<Time, Vec<Arc<str>>>,
-}
-
-impl Seen {
-    pub(super) fn is_new(&self, event: &Event) -> bool {
-        !self.ids.contains(&event.event_id)
-    }
-
-    pub(super) fn remember(&mut self, event_id: Arc<str>, at: Time) {
-        if self.ids.insert(Arc::clone(&event_id)) {
-            self.by_time.entry(at).or_default().push(event_id);
-        }
-    }
-
-    pub(super) fn forget_before(&mut self, time: Time) {
-        let kept = self.by_time.split_off(&time);
-        for id in std::mem::replace(&mut self.by_time, kept).into_values().flatten() {
-            self.ids.remove(&id);
-        }
-    }
 }
 
 /// One copy of each stream name, however many events carry it.
@@ -185,8 +194,6 @@ impl Interner {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{TimeZone, Utc};
-
     use super::*;
 
     #[test]
@@ -196,19 +203,5 @@ mod tests {
             assert_eq!(Group::parse(&text), Group::Arn { arn: arn.to_owned(), name: "/ecs/chat-api".into() });
         }
         assert_eq!(Group::parse("/ecs/chat-api"), Group::Name("/ecs/chat-api".into()));
-    }
-
-    #[test]
-    fn an_event_is_new_until_it_was_sent_and_forgotten_when_it_cannot_be_read_again() {
-        let at = |second| Utc.with_ymd_and_hms(2026, 5, 1, 12, 0, second).single().unwrap_or_default();
-        let event = |id: &str| Event { stream: "s".into(), event_id: id.into(), at: at(0), message: String::new() };
-        let mut seen = Seen::default();
-        assert!(seen.is_new(&event("a")) && seen.is_new(&event("a")), "reading alone remembers nothing");
-        for (id, second) in [("a", 1), ("b", 2), ("a", 1)] {
-            seen.remember(id.into(), at(second));
-        }
-        seen.forget_before(at(2));
-        assert!(seen.is_new(&event("a")) && !seen.is_new(&event("b")));
-        assert_eq!((seen.ids.len(), seen.by_time.len()), (1, 1), "what is forgotten takes no room");
     }
 }

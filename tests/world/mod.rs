@@ -143,6 +143,7 @@ impl World {
             },
             prices: Vec::new(),
             monthly_budget_usd: None,
+            provisioned: Vec::new(),
             retention: faultline::ledger::Retention::default(),
             shutdown_timeout: Duration::from_secs(10),
         }
@@ -164,6 +165,7 @@ impl World {
             identity: None,
             model_id: Some(application.model_id.to_string()),
             assume_bedrock: true,
+            successes: false,
             region: None,
             role_arn: None,
             external_id: None,
@@ -176,6 +178,7 @@ impl World {
             invocations: Some(InvocationsConfig {
                 group: INVOCATION_GROUP.to_owned(),
                 read: InvocationsRead::Failures,
+                megabytes_per_minute: 60.0,
             }),
         }
     }

@@ -3,10 +3,9 @@
 use std::{fmt::Display, str::FromStr};
 
 use axum::http::StatusCode;
-use chrono::{DateTime, Duration, Utc};
 use faultline_core::model::Time;
 
-use crate::export::http::ApiError;
+use crate::{clock::time_or_age, export::http::ApiError};
 
 const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1000;
@@ -32,20 +31,7 @@ pub(super) fn next_cursor(next: Option<(i64, impl Display)>) -> Option<String> {
 
 /// A time, where one was given.
 pub(super) fn time(name: &str, text: Option<String>, now: Time) -> Result<Option<Time>, ApiError> {
-    text.map(|text| time_or_age(name, &text, now)).transpose()
-}
-
-/// RFC 3339, or a duration back from now.
-fn time_or_age(name: &str, text: &str, now: Time) -> Result<Time, ApiError> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.with_timezone(&Utc));
-    }
-    let age = humantime::parse_duration(text).ok().and_then(|age| Duration::from_std(age).ok());
-    age.and_then(|age| now.checked_sub_signed(age)).ok_or_else(|| {
-        bad(format!(
-            "{name}: `{text}` is neither a time such as 2026-05-01T12:00:00Z nor a duration back from now such as 6h"
-        ))
-    })
+    text.map(|text| time_or_age(&text, now).map_err(|wrong| bad(format!("{name}: {wrong}")))).transpose()
 }
 
 pub(super) const fn bad(message: String) -> ApiError {

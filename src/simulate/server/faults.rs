@@ -1,6 +1,6 @@
 //! What can be made to go wrong, as AWS makes it go wrong.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use super::{Caller, answer::Fault};
 
@@ -9,9 +9,11 @@ use super::{Caller, answer::Fault};
 pub struct Faults {
     throttled: HashMap<String, u32>,
     denied: Vec<(String, String)>,
+    slow: HashMap<String, Duration>,
     failing: HashMap<String, u32>,
     partial: u32,
     expired: bool,
+    no_tokens: bool,
 }
 
 impl Faults {
@@ -23,6 +25,15 @@ impl Faults {
     /// An account's calls of an operation are denied from now on.
     pub fn deny(&mut self, account_id: &str, operation: &str) {
         self.denied.push((account_id.to_owned(), operation.to_owned()));
+    }
+
+    /// An account's answers take so long from now on.
+    pub fn slow_down(&mut self, account_id: &str, by: Duration) {
+        self.slow.insert(account_id.to_owned(), by);
+    }
+
+    pub(super) fn delay(&self, caller: &Caller) -> Duration {
+        self.slow.get(&caller.account_id).copied().unwrap_or_default()
     }
 
     /// Nothing is denied any more.
@@ -43,6 +54,15 @@ impl Faults {
     /// Whether credentials have expired.
     pub fn expire_credentials(&mut self, expired: bool) {
         self.expired = expired;
+    }
+
+    /// Whether FilterLogEvents cuts a page at its limit of events and gives no token, as emulators do.
+    pub fn give_no_tokens(&mut self, none: bool) {
+        self.no_tokens = none;
+    }
+
+    pub(super) const fn no_tokens(&self) -> bool {
+        self.no_tokens
     }
 
     /// Whether this answer is to be partial.

@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{AwsState, Caller, answer::Fault, pattern::Pattern};
-use crate::simulate::store::{StoredEvent, time};
+use crate::simulate::store::time;
 
 /// FilterLogEvents calls a second, per account and region.
 const FILTER_CALLS_A_SECOND: usize = 5;
 const EVENTS_A_PAGE: u64 = 10_000;
 /// A page of events is cut at about 1 MB; each event counts 26 bytes besides its message.
 const BYTES_A_PAGE: usize = 1_048_576;
+/// With a pattern, one call searches more of the log than it may return, but not all of it.
+const BYTES_SEARCHED: usize = 8 * BYTES_A_PAGE;
 const BYTES_BESIDE: usize = 26;
 /// Every so many-th first page is empty and has a token all the same, as AWS's may be.
 const EMPTY_PAGE_EVERY: u64 = 7;
@@ -84,34 +86,38 @@ fn filter_events(state: &mut AwsState, caller: &Caller, input: &Value, now: Time
         return Err(Fault::invalid("limit must be from 1 to 10000"));
     }
     let range = (input["startTime"].as_i64().unwrap_or(0), input["endTime"].as_i64().unwrap_or(i64::MAX));
-    // A page reads so many bytes of the log, matches or not: with a pattern, pages may be short or empty.
     let after = input["nextToken"].as_str();
     state.filter_pages += u64::from(after.is_none());
+    let no_tokens = state.faults.no_tokens();
     let slip_in_empty = after.is_none() && state.filter_pages.is_multiple_of(EMPTY_PAGE_EVERY);
-    let events = state.store(caller).events(&group, range, now).ok_or_else(no_group)?;
-    if slip_in_empty && !events.is_empty() {
+    // New events may have come before the token: it names the last event read, not a position.
+    let last = match after {
+        None | Some("f/start") => None,
+        Some(token) => Some(token.strip_prefix("f/").and_then(event_id).ok_or_else(bad_token)?),
+    };
+    let range = (last.map_or(range.0, |(timestamp, _)| range.0.max(timestamp)), range.1);
+    let mut events = state.store(caller).events(&group, range, now).ok_or_else(no_group)?.peekable();
+    if slip_in_empty && !no_tokens && events.peek().is_some() {
         return Ok(json!({ "events": [], "nextToken": "f/start", "searchedLogStreams": [] }));
     }
-    let begin = match after {
-        None | Some("f/start") => 0,
-        // New events may have come before the token: it names the last event read, not a position.
-        Some(token) => {
-            let last = token.strip_prefix("f/").ok_or_else(bad_token)?;
-            let at = events.iter().position(|event| event.event_id == last).ok_or_else(bad_token)?;
-            at + 1
+    let events = events.skip_while(|event| last.is_some_and(|(_, id)| *event.event_id <= *id));
+    // A page searches so many bytes of the log, matches or not: with a pattern, pages may be short or empty.
+    let (mut searched, mut returned, mut found, mut last) = (0, 0, Vec::new(), None);
+    let mut next = None;
+    for event in events {
+        let bytes = event.message.len() + BYTES_BESIDE;
+        let matches = streams.as_ref().is_none_or(|streams| streams.contains(&event.stream.as_ref()))
+            && pattern.matches(&event.message);
+        let full = searched + bytes > BYTES_SEARCHED
+            || matches && (returned + bytes > BYTES_A_PAGE || found.len() as u64 >= limit);
+        if full && let Some(last) = last {
+            next = Some(format!("f/{last}"));
+            break;
         }
-    };
-    let (mut bytes, mut found, mut last) = (0, Vec::new(), None);
-    for event in &events[begin..] {
-        bytes += event.message.len() + BYTES_BESIDE;
-        if bytes > BYTES_A_PAGE && last.is_some() || found.len() as u64 >= limit {
-            let token = last.map(|event: &&StoredEvent| format!("f/{}", event.event_id));
-            return Ok(json!({ "events": found, "nextToken": token, "searchedLogStreams": [] }));
-        }
-        last = Some(event);
-        if streams.as_ref().is_none_or(|streams| streams.contains(&event.stream.as_ref()))
-            && pattern.matches(&event.message)
-        {
+        searched += bytes;
+        last = Some(&event.event_id);
+        if matches {
+            returned += bytes;
             found.push(json!({
                 "logStreamName": event.stream,
                 "timestamp": event.timestamp,
@@ -121,7 +127,14 @@ fn filter_events(state: &mut AwsState, caller: &Caller, input: &Value, now: Time
             }));
         }
     }
-    Ok(json!({ "events": found, "searchedLogStreams": [] }))
+    state.log_bytes_served += returned as u64;
+    let next = next.filter(|_| !no_tokens);
+    Ok(json!({ "events": found, "nextToken": next, "searchedLogStreams": [] }))
+}
+
+/// The timestamp that an event id begins with, and the id.
+fn event_id(id: &str) -> Option<(i64, &str)> {
+    Some((id.get(..20)?.parse().ok()?, id))
 }
 
 fn get_events(state: &mut AwsState, caller: &Caller, input: &Value, now: Time) -> Result<Value, Fault> {
@@ -135,9 +148,8 @@ fn get_events(state: &mut AwsState, caller: &Caller, input: &Value, now: Time) -
     }
     let skip = token(input, "f/")?;
     let events = state.store(caller).events(&group, range, now).ok_or_else(no_group)?;
-    let of_stream: Vec<_> = events.iter().filter(|event| *event.stream == *stream).skip(skip).collect();
     let (mut bytes, mut page) = (0, Vec::new());
-    for event in of_stream.into_iter().take(limit) {
+    for event in events.filter(|event| *event.stream == *stream).skip(skip).take(limit) {
         bytes += event.message.len() + BYTES_BESIDE;
         if bytes > BYTES_A_PAGE && !page.is_empty() {
             break;
@@ -148,6 +160,7 @@ fn get_events(state: &mut AwsState, caller: &Caller, input: &Value, now: Time) -
             "ingestionTime": event.visible_at.timestamp_millis(),
         }));
     }
+    state.log_bytes_served += bytes as u64;
     // At the end of the stream the token that was sent comes back.
     let next = format!("f/{}", skip + page.len());
     Ok(json!({ "events": page, "nextForwardToken": next, "nextBackwardToken": format!("b/{skip}") }))

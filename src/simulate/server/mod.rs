@@ -7,6 +7,8 @@
 mod answer;
 mod cbor;
 mod cloudwatch;
+#[cfg(test)]
+pub(crate) mod direct;
 mod faults;
 mod logs;
 mod pattern;
@@ -16,6 +18,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -71,6 +74,7 @@ struct AwsState {
     filter_calls: HashMap<Caller, Vec<Instant>>,
     /// Counts FilterLogEvents pages, to slip in an empty one now and then.
     filter_pages: u64,
+    log_bytes_served: u64,
 }
 
 impl Aws {
@@ -108,11 +112,25 @@ impl Aws {
         self.lock().metrics_requested
     }
 
+    /// How many bytes of log events were returned.
+    pub fn log_bytes_served(&self) -> u64 {
+        self.lock().log_bytes_served
+    }
+
     fn lock(&self) -> MutexGuard<'_, AwsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, headers: &HeaderMap, uri: &Uri, body: &[u8]) -> Response {
+    async fn answer(&self, headers: &HeaderMap, uri: &Uri, body: &[u8]) -> Response {
+        let (delay, response) = self.answer_now(headers, uri, body);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        response
+    }
+
+    /// The answer, and how late it comes.
+    fn answer_now(&self, headers: &HeaderMap, uri: &Uri, body: &[u8]) -> (Duration, Response) {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let (protocol, operation) = if text("smithy-protocol") == "rpc-v2-cbor" {
             (Protocol::Cbor, uri.path().rsplit('/').next().unwrap_or_default().to_owned())
@@ -124,16 +142,18 @@ impl Aws {
         let mut state = self.lock();
         *state.calls.entry(operation.clone()).or_default() += 1;
         let now = self.clock.now();
+        let mut delay = Duration::ZERO;
         let answered = state.caller(text("authorization")).and_then(|caller| {
+            delay = state.faults.delay(&caller);
             state.faults.check(&operation, &caller)?;
             match protocol {
                 Protocol::Cbor => cloudwatch::answer(&mut state, &caller, &operation, body, now),
                 Protocol::Json => logs::answer(&mut state, &caller, &operation, body, now),
-                Protocol::Query => sts::answer(&mut state, &caller, body, now),
+                Protocol::Query => sts::answer(&mut state, &caller, body),
             }
         });
         drop(state);
-        answer::response(protocol, answered)
+        (delay, answer::response(protocol, answered))
     }
 }
 
@@ -159,7 +179,7 @@ impl AwsState {
 /// Answers until stopped.
 pub async fn serve(listener: TcpListener, aws: Arc<Aws>, stop: CancellationToken) -> io::Result<()> {
     let handle = |State(aws): State<Arc<Aws>>, headers: HeaderMap, uri: Uri, body: Bytes| async move {
-        aws.answer(&headers, &uri, &body)
+        aws.answer(&headers, &uri, &body).await
     };
     let router = Router::new().fallback(handle).with_state(aws);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await

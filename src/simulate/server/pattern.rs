@@ -57,18 +57,44 @@ impl Pattern {
         match self {
             Self::Everything => true,
             Self::Terms { all, any, none } => {
-                all.iter().all(|term| message.contains(term))
-                    && (any.is_empty() || any.iter().any(|term| message.contains(term)))
-                    && !none.iter().any(|term| message.contains(term))
+                all.iter().all(|term| has_term(message, term))
+                    && (any.is_empty() || any.iter().any(|term| has_term(message, term)))
+                    && !none.iter().any(|term| has_term(message, term))
             }
             Self::Json(condition) => {
-                serde_json::from_str(message).is_ok_and(|value: Value| value.is_object() && condition.holds(&value))
+                // Parsing a log of a million records takes minutes; most of them can be seen not to match.
+                condition.may_hold(&mut Glances { message, seen: Vec::new() })
+                    && serde_json::from_str(message)
+                        .is_ok_and(|value: Value| value.is_object() && condition.holds(&value))
             }
         }
     }
 }
 
+/// Terms are whole words: `ERROR` is not in `ERRORS`.
+fn has_term(message: &str, term: &str) -> bool {
+    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    message.match_indices(term).any(|(at, _)| {
+        let (before, after) = (message[..at].chars().next_back(), message[at + term.len()..].chars().next());
+        !(is_word(before) && is_word(term.chars().next()) || is_word(after) && is_word(term.chars().next_back()))
+    })
+}
+
 impl Condition {
+    /// False where the message's text alone tells that it does not hold.
+    fn may_hold<'k>(&'k self, glances: &mut Glances<'_, 'k>) -> bool {
+        match self {
+            Self::And(conditions) => conditions.iter().all(|condition| condition.may_hold(glances)),
+            Self::Or(conditions) => conditions.iter().any(|condition| condition.may_hold(glances)),
+            Self::IsNull(_) | Self::NotExists(_) => true,
+            Self::Is { path, operator, operand } => match path.last().map(|key| glances.at(key)) {
+                Some(Glance::Absent) => false,
+                Some(Glance::Text(text)) if operator == "=" => wildcard(operand, text),
+                _ => true,
+            },
+        }
+    }
+
     fn holds(&self, value: &Value) -> bool {
         match self {
             Self::And(conditions) => conditions.iter().all(|condition| condition.holds(value)),
@@ -79,6 +105,41 @@ impl Condition {
                 at(value, path).is_some_and(|found| compare(found, operator, operand))
             }
         }
+    }
+}
+
+/// What a look at a message's text, without parsing it, tells of a key's value.
+#[derive(Debug, Clone, Copy)]
+enum Glance<'m> {
+    Absent,
+    /// The one text it has, wherever in the message.
+    Text(&'m str),
+    Unclear,
+}
+
+struct Glances<'m, 'k> {
+    message: &'m str,
+    seen: Vec<(&'k str, Glance<'m>)>,
+}
+
+impl<'m, 'k> Glances<'m, 'k> {
+    fn at(&mut self, key: &'k str) -> Glance<'m> {
+        if let Some((_, known)) = self.seen.iter().find(|(seen, _)| *seen == key) {
+            return *known;
+        }
+        let quoted = format!("\"{key}\"");
+        let mut places = self.message.match_indices(&quoted);
+        let glance = match (places.next(), places.next()) {
+            (None, _) => Glance::Absent,
+            (Some((at, _)), None) => self.message[at + quoted.len()..]
+                .strip_prefix(":\"")
+                .and_then(|value| value.split('"').next())
+                .filter(|value| !value.contains('\\'))
+                .map_or(Glance::Unclear, Glance::Text),
+            _ => Glance::Unclear,
+        };
+        self.seen.push((key, glance));
+        glance
     }
 }
 
@@ -252,8 +313,8 @@ impl Parser<'_> {
         let selector = self.next()?.text.clone();
         let path = selector.strip_prefix("$.").ok_or_else(|| invalid("a property begins with $."))?;
         let path: Vec<_> = path.split('.').map(str::to_owned).collect();
-        if path.iter().any(|key| key.is_empty() || !key.chars().all(|c| c.is_alphanumeric() || c == '_')) {
-            return Err(invalid("a property's name has word characters only"));
+        if path.iter().any(|key| key.is_empty() || !key.chars().all(|c| c.is_alphanumeric() || "_-".contains(c))) {
+            return Err(invalid("a property's name has word characters and hyphens only"));
         }
         match self.next()?.text.as_str() {
             "IS" => self.expect("NULL").map(|()| Condition::IsNull(path)),
@@ -288,6 +349,8 @@ mod tests {
             ("ERROR", "an error here", false),
             ("ERROR timeout", "ERROR: timeout", true),
             ("ERROR timeout", "ERROR", false),
+            ("ERROR", "two ERRORS", false),
+            ("ERROR", "[ERROR]", true),
             ("?ERROR ?timeout", "a timeout", true),
             ("?ERROR ?\"read timeout\"", "a timeout", false),
             ("ERROR -retry", "ERROR, retry", false),
@@ -306,6 +369,11 @@ mod tests {
                 r#"{"modelId":"us.amazon.nova","input":{"inputTokenCount":10}}"#,
                 false,
             ),
+            (r#"{ $.requestMetadata.faultline-id = "a" }"#, r#"{"requestMetadata":{"faultline-id":"a"}}"#, true),
+            (r#"{ $.requestMetadata.faultline-id = "a" }"#, r#"{"faultline-id":"a"}"#, false),
+            (r#"{ $.requestId = "a" }"#, r#"{"requestId" : "a"}"#, true),
+            (r#"{ $.requestId = "a" }"#, r#"{"body":{"requestId":"b"},"requestId":"a"}"#, true),
+            (r#"{ $.requestId = "a" }"#, r#"{"body":"\"requestId\":\"a\"","requestId":"b"}"#, false),
             ("{ $.errorCode NOT EXISTS }", "{}", true),
             ("{ $.errorCode IS NULL }", r#"{"errorCode":null}"#, true),
             (r#"{ $.status != "ok" }"#, r#"{"status":"bad"}"#, true),

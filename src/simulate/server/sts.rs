@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{Duration, SecondsFormat};
-use faultline_core::model::Time;
+use chrono::{Duration, SecondsFormat, Utc};
 
 use super::{AwsState, Caller, answer::Fault};
 
@@ -17,7 +16,7 @@ fn form(body: &[u8]) -> HashMap<String, String> {
     serde_urlencoded::from_bytes(body).unwrap_or_default()
 }
 
-pub(super) fn answer(state: &mut AwsState, caller: &Caller, body: &[u8], now: Time) -> Result<Vec<u8>, Fault> {
+pub(super) fn answer(state: &mut AwsState, caller: &Caller, body: &[u8]) -> Result<Vec<u8>, Fault> {
     let mut form = form(body);
     let mut take = |key: &str| form.remove(key);
     match take("Action").as_deref() {
@@ -44,7 +43,8 @@ pub(super) fn answer(state: &mut AwsState, caller: &Caller, body: &[u8], now: Ti
             let key = format!("ASIA{:016}", state.keys.len());
             state.keys.insert(key.clone(), role.account_id);
             let session = take("RoleSessionName").unwrap_or_default();
-            let expires = (now + Duration::hours(1)).to_rfc3339_opts(SecondsFormat::Secs, true);
+            // The SDK's clock is the machine's, whatever time it is in the simulation.
+            let expires = (Utc::now() + Duration::hours(1)).to_rfc3339_opts(SecondsFormat::Secs, true);
             Ok(result(
                 "AssumeRole",
                 &format!(

@@ -31,6 +31,10 @@ pub struct Application {
     pub model: Option<ModelKey>,
     /// Whether a failure that names no service is taken for Bedrock's.
     pub assume_bedrock: bool,
+    /// Whether lines of calls that ended well are read too.
+    pub successes: bool,
+    /// What its groups' cursors are called besides the group's name, where the logs are not in the cell's own place.
+    pub place: String,
     /// The clients of the account and region its logs are in.
     pub clients: RegionClients,
 }

@@ -1,216 +1,222 @@
-//! One log group, read on from its position.
+//! One log group of one application, read on from where it was.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use chrono::Duration;
 use faultline_core::{
-    model::{Cell, ClientFailure, LogRef, Observation, Time},
-    recognise::{LogEvent, Recognised, Recogniser, Settings as RecogniserSettings, filter_pattern, needs_context},
+    model::{ClientFailure, ClientSuccess, LogRef, Observation, Time},
+    recognise::{
+        LogEvent, Recognised, Settings as RecogniserSettings, filter_pattern, success_filter_pattern,
+        success_request_id,
+    },
 };
+use tokio::time::Instant;
 
-use super::{Application, Settings};
+use super::{
+    Application, Delivery, Settings, cursor_name,
+    hits::{self, Place},
+    lines::Lines,
+};
 use crate::{
-    aws::CallError,
-    sources::log_events::{Event, Group, Seen, filter, stream},
+    pipeline::source::PassError,
+    sources::{
+        log_events::{Event, Group},
+        seen::Seen,
+        tail::{Scan, Tail},
+    },
 };
-
-/// Lines of one traceback are written within moments of each other, also by a process that is stalling.
-const CONTEXT: Duration = Duration::seconds(3);
-/// Hits this close together are read with one call: a call costs more than the lines between them.
-const READ_TOGETHER: Duration = Duration::seconds(30);
-/// A busy stream may write much around a hit; a traceback is within this many events of it.
-const CONTEXT_EVENTS: usize = 20_000;
 
 /// What one pass over a group came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct GroupPass {
-    pub observations: Vec<Observation>,
     pub newest_data: Option<Time>,
-    pub position: Time,
-    /// Which events these were, to be told back once they were sent.
-    pub sent: Vec<(Arc<str>, Time)>,
+    /// It was cut off at its deadline.
+    pub unfinished: bool,
+    /// Events that arrived later than the overlap.
+    pub missed: u64,
 }
 
-/// Reads one group of one application.
+/// What is searched for in a stretch, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Search {
+    /// Lines that may tell of a failure.
+    Failures,
+    /// Lines with a request id, of which some tell of calls that ended well.
+    Successes,
+    /// All lines.
+    Everything,
+}
+
+impl Search {
+    fn pattern(self) -> Option<&'static str> {
+        match self {
+            Self::Failures => Some(filter_pattern()),
+            Self::Successes => Some(success_filter_pattern()),
+            Self::Everything => None,
+        }
+    }
+}
+
+/// Reads one group.
 #[derive(Debug)]
 pub(super) struct GroupReader {
     application: Arc<Application>,
-    cell: Cell,
+    delivery: Arc<Delivery>,
     group: Group,
-    settings: Settings,
-    /// Without the server-side filter, frames stay open from one pass to the next.
-    recogniser: Recogniser,
+    recogniser: RecogniserSettings,
+    lines: Lines,
+    searches: &'static [Search],
+    tail: Tail,
     seen: Seen,
-    /// Everything before this time was read, but for what may still arrive late.
-    position: Time,
+    /// The stretch being read, and which of the searches it is in.
+    scan: Option<(Scan, usize)>,
 }
 
 impl GroupReader {
     pub(super) fn new(
         application: Arc<Application>,
-        cell: Cell,
+        delivery: Arc<Delivery>,
         group: Group,
         settings: Settings,
-        position: Time,
+        tail: Tail,
     ) -> Self {
-        let recogniser = Recogniser::new(recogniser_settings(&application));
-        Self { application, cell, group, settings, recogniser, seen: Seen::default(), position }
-    }
-
-    /// Reads what is new before `now`. Changes nothing that a repetition would miss: see [`Self::sent`].
-    pub(super) async fn read(&mut self, now: Time) -> Result<GroupPass, CallError> {
-        let pattern = self.settings.server_side_filter.then(filter_pattern);
-        let range = (self.position - self.settings.overlap, now);
-        let mut events = Vec::new();
-        filter(&self.application.clients, &self.group, pattern, range, |page| {
-            events.extend(page.into_iter().filter(|event| self.seen.is_new(event)));
-        })
-        .await?;
-        let sent = events.iter().map(|event| (Arc::clone(&event.event_id), event.at)).collect();
-        let newest_data = events.iter().map(|event| event.at).max();
-        let recognised =
-            if pattern.is_some() { self.recognise_hits(events).await? } else { self.recognise_all(&events, now) };
-        let observations = recognised.into_iter().map(Observation::Failure).collect();
-        Ok(GroupPass { observations, newest_data, position: now.max(self.position), sent })
-    }
-
-    /// The pass was sent: its events need not be read again.
-    pub(super) fn sent(&mut self, position: Time, events: Vec<(Arc<str>, Time)>) {
-        self.position = position;
-        for (event_id, at) in events {
-            self.seen.remember(event_id, at);
-        }
-        self.seen.forget_before(position - self.settings.overlap - Duration::seconds(1));
-    }
-
-    fn recognise_all(&mut self, events: &[Event], now: Time) -> Vec<ClientFailure> {
-        let mut found = Vec::new();
-        for event in events {
-            self.recogniser.push(&log_event(event), &mut found);
-        }
-        self.recogniser.close_idle(now, &mut found);
-        let (cell, application, group) = (&self.cell, &self.application, &self.group);
-        found.into_iter().map(|recognised| failure(cell, application, group, recognised, now)).collect()
-    }
-
-    /// Hits are recognised by themselves; a fragment of a traceback is read again with the lines around it.
-    async fn recognise_hits(&self, events: Vec<Event>) -> Result<Vec<ClientFailure>, CallError> {
-        let mut streams: BTreeMap<Arc<str>, Vec<Event>> = BTreeMap::new();
-        for event in events {
-            streams.entry(Arc::clone(&event.stream)).or_default().push(event);
-        }
-        let mut failures = Vec::new();
-        for (name, mut hits) in streams {
-            hits.sort_by_key(|hit| hit.at);
-            for around in with_context(&hits) {
-                let hits = &hits[around.clone()];
-                let fragment = hits.iter().any(|hit| needs_context(hit.message.as_bytes()));
-                let lines;
-                let events = if fragment {
-                    lines = self.context(&name, hits).await?;
-                    &lines[..]
-                } else {
-                    hits
-                };
-                let mut recogniser = Recogniser::new(recogniser_settings(&self.application));
-                let mut found = Vec::new();
-                for event in events {
-                    recogniser.push(&log_event(event), &mut found);
-                }
-                recogniser.finish(&mut found);
-                // A line only read as context is no hit: its own failure, if it is one, was or will be its own hit.
-                found.retain(|recognised| !recognised.event_id.is_empty());
-                let at = hits.last().map_or(self.position, |hit| hit.at);
-                failures.extend(
-                    found
-                        .into_iter()
-                        .map(|recognised| failure(&self.cell, &self.application, &self.group, recognised, at)),
-                );
-            }
-        }
-        Ok(failures)
-    }
-
-    /// The lines around these hits of one stream, each hit with its event id.
-    async fn context(&self, name: &Arc<str>, hits: &[Event]) -> Result<Vec<Event>, CallError> {
-        let (Some(first), Some(last)) = (hits.first(), hits.last()) else { return Ok(Vec::new()) };
-        let range = (first.at - CONTEXT, last.at + CONTEXT);
-        let mut ids: HashMap<(Time, &str), Vec<Arc<str>>> = HashMap::new();
-        for hit in hits.iter().rev() {
-            ids.entry((hit.at, &hit.message)).or_default().push(Arc::clone(&hit.event_id));
-        }
-        let mut lines = stream(&self.application.clients, &self.group, name, range, CONTEXT_EVENTS).await?;
-        for line in &mut lines {
-            if let Some(id) = ids.get_mut(&(line.at, line.message.as_str())).and_then(Vec::pop) {
-                line.event_id = id;
-            }
-        }
-        Ok(lines)
-    }
-}
-
-/// Runs of hits (sorted by time) that are close together: they are read as one, so that one traceback's hits stay one
-/// failure.
-fn with_context(hits: &[Event]) -> Vec<std::ops::Range<usize>> {
-    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
-    for (index, hit) in hits.iter().enumerate() {
-        match runs.last_mut() {
-            Some(run) if hit.at - hits[run.end - 1].at <= READ_TOGETHER => run.end = index + 1,
-            _ => runs.push(index..index + 1),
-        }
-    }
-    runs
-}
-
-fn recogniser_settings(application: &Application) -> RecogniserSettings {
-    RecogniserSettings { assume_bedrock: application.assume_bedrock, ..RecogniserSettings::default() }
-}
-
-fn log_event(event: &Event) -> LogEvent<'_> {
-    LogEvent { stream: &event.stream, event_id: &event.event_id, at: Some(event.at), message: event.message.as_bytes() }
-}
-
-fn failure(
-    cell: &Cell,
-    application: &Application,
-    group: &Group,
-    recognised: Recognised,
-    otherwise_at: Time,
-) -> ClientFailure {
-    let at = recognised.at.unwrap_or(otherwise_at);
-    let mut text = recognised.text;
-    if text.model.is_none() {
-        text.model.clone_from(&application.model);
-    }
-    ClientFailure {
-        cell: cell.clone(),
-        application: Arc::clone(&application.name),
-        identity: application.identity.clone(),
-        at,
-        log: LogRef { group: Arc::clone(group.name()), stream: recognised.stream, event_id: recognised.event_id, at },
-        text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::{TimeZone, Utc};
-
-    use super::*;
-
-    #[test]
-    fn hits_close_together_are_read_together_and_others_are_not() {
-        let hit = |millisecond: i64| Event {
-            stream: "s".into(),
-            event_id: millisecond.to_string().into(),
-            at: Utc.timestamp_millis_opt(millisecond).single().unwrap_or_default(),
-            message: String::new(),
+        let searches: &[Search] = match (settings.server_side_filter, application.successes) {
+            (false, _) => &[Search::Everything],
+            (true, false) => &[Search::Failures],
+            (true, true) => &[Search::Failures, Search::Successes],
         };
-        let hits: Vec<_> = [0, 2_000, 32_000, 62_001, 120_000].map(hit).into();
-        assert_eq!(with_context(&hits), [0..3, 3..4, 4..5]);
-        assert!(with_context(&[]).is_empty());
+        let recogniser =
+            RecogniserSettings { assume_bedrock: application.assume_bedrock, ..RecogniserSettings::default() };
+        let lines = Lines::new(recogniser.clone());
+        Self { application, delivery, group, recogniser, lines, searches, tail, seen: Seen::default(), scan: None }
     }
+
+    /// Reads what is new before `now`, page by page, and sends what each page said at once. At the deadline it stops
+    /// where it is and goes on from there in the next pass.
+    pub(super) async fn read_on(&mut self, now: Time, deadline: Instant) -> Result<GroupPass, PassError> {
+        let mut pass = GroupPass::default();
+        loop {
+            if self.step(now, &mut pass).await? && self.tail.is_at(now) {
+                return Ok(pass);
+            }
+            if Instant::now() >= deadline {
+                pass.unfinished = true;
+                return Ok(pass);
+            }
+        }
+    }
+
+    /// Reads one page. True at the end of a stretch.
+    async fn step(&mut self, now: Time, pass: &mut GroupPass) -> Result<bool, PassError> {
+        let (mut scan, mut index) = self.scan.take().unwrap_or_else(|| (Scan::new(self.tail.next(now)), 0));
+        let search = self.searches[index];
+        let read = match scan.page(&self.application.clients, &self.group, search.pattern()).await {
+            Ok(mut page) => {
+                let (seen, tail) = (&self.seen, &self.tail);
+                page.events.retain(|event| seen.is_new(index, &event.event_id) && tail.wants(scan.stretch, event));
+                pass.newest_data = pass.newest_data.max(page.events.iter().map(|event| event.at).max());
+                self.page(search, index, &scan, page.events, now, pass).await.map(|()| page.next)
+            }
+            Err(error) => Err(error.into()),
+        };
+        match read {
+            Ok(None) => {}
+            Ok(Some(next)) => {
+                scan.go_on(next);
+                self.scan = Some((scan, index));
+                return Ok(false);
+            }
+            Err(error) => {
+                self.scan = Some((scan, index));
+                return Err(error);
+            }
+        }
+        index += 1;
+        if index < self.searches.len() {
+            self.scan = Some((Scan::new(scan.stretch), index));
+            return Ok(false);
+        }
+        let closed = match search {
+            Search::Everything => self.lines.close(now, self.tail.oldest()),
+            Search::Failures | Search::Successes => Vec::new(),
+        };
+        self.tail.done(scan.stretch, now);
+        let observations = closed.into_iter().map(|failure| self.failure(failure, now)).collect();
+        self.delivery
+            .send(observations, Some((cursor_name(&self.application, &self.group), self.tail.cursor())))
+            .await?;
+        self.seen.forget_before(self.tail.oldest());
+        Ok(true)
+    }
+
+    /// Reads the events of a page, sends what they say, and remembers them.
+    async fn page(
+        &mut self,
+        search: Search,
+        index: usize,
+        scan: &Scan,
+        mut events: Vec<Event>,
+        now: Time,
+        pass: &mut GroupPass,
+    ) -> Result<(), PassError> {
+        let mut failures = Vec::new();
+        let mut successes = Vec::new();
+        match search {
+            Search::Everything => {
+                events.sort_by_key(|event| event.at);
+                failures = self.lines.read(scan.stretch.from, &events);
+            }
+            Search::Failures => {
+                let place =
+                    Place { clients: &self.application.clients, group: &self.group, settings: &self.recogniser };
+                let read = hits::recognise(&place, events, now).await?;
+                (failures, events) = (read.failures, read.done);
+            }
+            Search::Successes => {}
+        }
+        if self.application.successes && search != Search::Failures {
+            successes = events.iter().filter_map(|event| self.success(event)).collect();
+        }
+        let failures = failures.into_iter().map(|failure| self.failure(failure, now));
+        let observations: Vec<_> = failures.chain(successes).collect();
+        if !observations.is_empty() {
+            self.delivery.send(observations, None).await?;
+        }
+        for event in &events {
+            pass.missed += u64::from(self.tail.is_missed(event));
+            self.seen.remember(index, &event.event_id, event.at);
+        }
+        Ok(())
+    }
+
+    fn failure(&self, recognised: Recognised, otherwise_at: Time) -> Observation {
+        let application = &self.application;
+        let at = recognised.at.unwrap_or(otherwise_at);
+        let mut text = recognised.text;
+        if text.model.is_none() {
+            text.model.clone_from(&application.model);
+        }
+        let group = Arc::clone(self.group.name());
+        Observation::Failure(ClientFailure {
+            cell: self.delivery.cell().clone(),
+            application: Arc::clone(&application.name),
+            identity: application.identity.clone(),
+            at,
+            log: LogRef { group, stream: recognised.stream, event_id: recognised.event_id, at },
+            text,
+        })
+    }
+
+    fn success(&self, event: &Event) -> Option<Observation> {
+        Some(Observation::Success(ClientSuccess {
+            cell: self.delivery.cell().clone(),
+            application: Arc::clone(&self.application.name),
+            at: event.at,
+            request_id: success_request_id(event.message.as_bytes())?,
+        }))
+    }
+}
+
+/// An event as the recogniser takes it.
+pub(super) fn log_event(event: &Event) -> LogEvent<'_> {
+    LogEvent { stream: &event.stream, event_id: &event.event_id, at: Some(event.at), message: event.message.as_bytes() }
 }

@@ -1,8 +1,14 @@
 //! What is believed of every record, for sums that no list of findings can give.
 
-use super::{join::Joins, learn::Learnt, view::RecordView, views::Views};
+use std::collections::BTreeMap;
+
+use super::{
+    join::Joins,
+    learn::{LatencyLaw, Learnt, Timeout},
+    view::RecordView,
+};
 use crate::{
-    model::{ModelKey, Time, Tokens},
+    model::{InvocationRecord, ModelKey, Time, Tokens},
     price::PriceRow,
 };
 
@@ -17,10 +23,14 @@ pub struct RecordBelief {
     pub cost_usd: Option<f64>,
     /// P(a failure without an id is of it).
     pub matched: f64,
+    /// Of that, P(the failure is one that only its client saw).
+    pub matched_to_client: f64,
     /// P(it was an earlier attempt of a call, and tried again).
     pub chained: f64,
     /// P(it took longer than its caller waits), by its tokens or its own latency.
     pub outlasted: f64,
+    /// Whether it is known how long its caller waits.
+    pub patience_known: bool,
     /// Its caller: a number that is the same for the same caller within one answer, 0 for none.
     pub caller: u32,
     /// Whether it is a finding known for certain.
@@ -30,38 +40,78 @@ pub struct RecordBelief {
 }
 
 impl Joins {
-    /// Everything believed of the records of a model since a time, in the order of time. Costs as much as there are
+    /// Everything believed of the records since a time, by model, in the order of time. Costs as much as there are
     /// records: ask once a minute, not once a scrape.
-    pub(super) fn beliefs_since(&self, model: &ModelKey, since: Time, price: Option<&PriceRow>) -> Vec<RecordBelief> {
+    pub(super) fn beliefs_since<'a>(
+        &self,
+        since: Time,
+        price: impl Fn(&ModelKey) -> Option<&'a PriceRow>,
+    ) -> BTreeMap<ModelKey, Vec<RecordBelief>> {
         let views = self.views(Time::MAX_UTC);
-        let Some(number) = views.number_of(model) else { return Vec::new() };
         let learnt = views.learn();
-        let of_model = views.records.iter().enumerate().filter(|(_, view)| view.model == number);
-        of_model.filter_map(|(position, view)| self.belief(&views, position, view, &learnt, since, price)).collect()
+        let mut patiences: BTreeMap<u32, Patience> = BTreeMap::new();
+        let mut beliefs: BTreeMap<ModelKey, Vec<RecordBelief>> = BTreeMap::new();
+        for (position, view) in views.records.iter().enumerate() {
+            let Some(record) = self.record(&views.id_of(position)).filter(|record| record.at >= since) else {
+                continue;
+            };
+            let patience = patiences.entry(view.identity).or_insert_with(|| Patience::of(view.identity, &learnt));
+            let outlasted = learnt.law(view).map_or(0.0, |law| patience.outlasted(law, view));
+            let cost_usd = price(&record.model).map(|price| price.cost(&record.tokens));
+            let belief = self.belief(record, view, (outlasted, patience.known), cost_usd);
+            match beliefs.get_mut(&record.model) {
+                Some(of_model) => of_model.push(belief),
+                None => drop(beliefs.insert(record.model.clone(), vec![belief])),
+            }
+        }
+        beliefs
     }
 
     fn belief(
         &self,
-        views: &Views,
-        position: usize,
+        record: &InvocationRecord,
         view: &RecordView,
-        learnt: &Learnt,
-        since: Time,
-        price: Option<&PriceRow>,
-    ) -> Option<RecordBelief> {
-        let id = views.id_of(position);
-        let record = self.record(&id).filter(|record| record.at >= since)?;
-        let confirmed = self.is_confirmed(&id);
-        Some(RecordBelief {
+        (outlasted, patience_known): (f64, bool),
+        cost_usd: Option<f64>,
+    ) -> RecordBelief {
+        let id = &record.request_id;
+        let confirmed = self.is_confirmed(id);
+        RecordBelief {
             at: record.at,
             tokens: record.tokens,
-            cost_usd: price.map(|price| price.cost(&record.tokens)),
-            matched: self.matched_at_all(&id),
-            chained: 0.0,
-            outlasted: learnt.outlasts(view),
+            cost_usd,
+            matched: self.matched_at_all(id),
+            matched_to_client: self.matched_to_client(id),
+            // A retry of what AWS itself failed shows in its metrics.
+            chained: self
+                .retries
+                .of(id)
+                .filter(|retry| !retry.kind.seen_by_aws())
+                .map_or(0.0, |retry| retry.probability),
+            outlasted,
+            patience_known,
             caller: view.identity,
             confirmed,
             harmless: view.explained && !confirmed,
-        })
+        }
+    }
+}
+
+/// How long a caller waits.
+struct Patience {
+    timeout: Timeout,
+    known: bool,
+}
+
+impl Patience {
+    fn of(identity: u32, learnt: &Learnt) -> Self {
+        let timeout = learnt.timeout_of(identity);
+        let known = identity != 0 && timeout.certain().is_some();
+        Self { timeout, known }
+    }
+
+    /// P(the record's call took longer).
+    fn outlasted(&self, law: &LatencyLaw, view: &RecordView) -> f64 {
+        self.timeout.likely().iter().map(|&(after, odds)| odds * law.outlasts(view, after)).sum()
     }
 }

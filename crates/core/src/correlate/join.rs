@@ -11,6 +11,8 @@ use super::{
     Conclusion,
     blocks::{Blocks, Match, PROBABLE},
     coverage::Coverage,
+    probable::Said,
+    retries::Retries,
     views::{FailureKey, Successes, Views, is_nameless},
 };
 use crate::{
@@ -66,17 +68,20 @@ pub(super) struct Joins {
     records_by_own_id: HashMap<Arc<str>, BTreeSet<(Time, Arc<str>)>>,
     /// Requests of which something new is known.
     changed: BTreeSet<Arc<str>>,
-    findings: HashMap<Arc<str>, Finding>,
+    pub(super) findings: HashMap<Arc<str>, Finding>,
     /// Findings in the order of time.
     findings_by_time: BTreeSet<(Time, Arc<str>)>,
     models: BTreeSet<ModelKey>,
     successes: Successes,
     coverage: Coverage,
     blocks: Blocks,
+    pub(super) retries: Retries,
     /// By record: the failures that may be of it, each with its probability.
-    claims: HashMap<Arc<str>, BTreeMap<FailureKey, f64>>,
-    /// Records of which something was believed that is believed no longer, by matching itself.
-    withdrawn: BTreeSet<Arc<str>>,
+    pub(super) claims: HashMap<Arc<str>, BTreeMap<FailureKey, f64>>,
+    /// Records of which matching believed something that it believes no longer.
+    pub(super) withdrawn: BTreeSet<Arc<str>>,
+    /// Probable findings from before a restart that nothing has led to again so far.
+    pub(super) recalled: BTreeSet<Arc<str>>,
     /// From when on everything is known; `None` while nothing was ever forgotten.
     complete_since: Option<Time>,
     evicted: u64,
@@ -93,17 +98,17 @@ impl Joins {
             self.blocks.add_failure(&key);
         }
         let named = failure.text.request_id.as_ref().and_then(|id| self.records.get(id.as_str()));
-        self.blocks.something_at(named.map_or(failure.at, |record| record.at.min(failure.at)));
+        self.something_at(named.map_or(failure.at, |record| record.at.min(failure.at)));
         if let Some(id) = &failure.text.request_id {
             self.failures_by_request.entry(id.clone()).or_default().insert(key.clone());
             self.changed.insert(id.as_str().into());
         }
         if let Some(own_id) = &failure.text.own_id {
             self.failures_by_own_id.entry(own_id.clone()).or_default().insert(key);
-            let records = self.records_by_own_id.get(own_id.as_str()).into_iter().flatten();
+            let records = self.records_by_own_id.get(own_id.as_str()).cloned().unwrap_or_default();
             for (at, id) in records {
-                self.changed.insert(Arc::clone(id));
-                self.blocks.something_at(*at);
+                self.changed.insert(id);
+                self.something_at(at);
             }
         }
     }
@@ -119,6 +124,9 @@ impl Joins {
             self.claims.entry(Arc::clone(id)).or_default().insert(key.clone(), finding.probability);
             self.blocks.recall(key, Arc::clone(id), finding.probability);
         }
+        if finding.evidence == Evidence::Probable {
+            self.recalled.insert(Arc::clone(id));
+        }
         self.models.insert(finding.scope.model.clone());
         self.findings_by_time.insert((finding.occurred_at, Arc::clone(id)));
         self.findings.insert(Arc::clone(id), finding.clone());
@@ -133,13 +141,13 @@ impl Joins {
         if self.successes.add(success)
             && let Some(record) = self.records.get(success.request_id.as_str())
         {
-            self.blocks.something_at(record.at);
+            self.something_at(record.at);
         }
     }
 
     pub(super) fn add_stretch(&mut self, read: &RecordsRead) {
         if self.coverage.add(read) {
-            self.blocks.something_at(read.from);
+            self.something_at(read.from);
         }
     }
 
@@ -156,7 +164,8 @@ impl Joins {
         self.records.insert(Arc::clone(&id), Arc::new(record.clone()));
         self.records_by_time.insert((record.at, Arc::clone(&id)));
         self.models.insert(record.model.clone());
-        self.blocks.something_at(record.at);
+        self.retries.add_record(record.at);
+        self.something_at(record.at);
         if let Some(own_id) = &record.own_id {
             let attempts = self.records_by_own_id.entry(Arc::clone(own_id)).or_default();
             attempts.insert((record.at, Arc::clone(&id)));
@@ -166,14 +175,26 @@ impl Joins {
         self.changed.insert(id);
     }
 
+    /// Something new is known of this time.
+    fn something_at(&mut self, at: Time) {
+        self.blocks.something_at(at);
+        self.retries.something_at(at);
+    }
+
     /// The findings that are new or differ from what was said of their request before.
     pub(super) fn findings(&mut self, cell: &Cell, prices: &PriceTable) -> Vec<Finding> {
-        let changed = std::mem::take(&mut self.changed);
+        let mut changed = std::mem::take(&mut self.changed);
+        // What is said of an earlier attempt rests on how the last one ended.
+        let earlier: Vec<Arc<str>> = changed.iter().flat_map(|id| self.retries.before(id)).collect();
+        changed.extend(earlier);
         let mut findings = Vec::new();
         for id in changed {
             let Some(record) = self.records.get(&id) else { continue };
-            let found = self.finding(cell, record, prices).or_else(|| self.taken_back(&id));
-            let Some(mut finding) = found else { continue };
+            let said = self.finding(cell, record, prices);
+            if said.is_some() {
+                self.recalled.remove(&id);
+            }
+            let Some(mut finding) = said.or_else(|| self.taken_back(&id)) else { continue };
             if let Some(before) = self.findings.get(&id) {
                 if self.knew_more(before) {
                     continue;
@@ -203,18 +224,18 @@ impl Joins {
         if record.tokens.total() == 0 {
             return None;
         }
-        let named = self.failure_of(record);
-        let (client, failure, probability, is_of) = match (named, record.error_code.as_deref()) {
-            (Some(client), _) => (named, client.text.kind, 1.0, 1.0),
-            (None, Some(code)) => (None, kind_of_error(code)?, 1.0, 1.0),
-            (None, None) => {
-                let (client, of_this, of_any) = self.matched(record)?;
-                (Some(client), client.text.kind, of_any, of_this)
+        let known = |client, failure| Said { failure, client, of_this_attempt: true, probability: 1.0, retry_of: None };
+        let said = match (self.failure_of(record), record.error_code.as_deref()) {
+            (Some(client), _) => {
+                Said { retry_of: self.next_attempt(record, client), ..known(Some(client), client.text.kind) }
             }
+            (None, Some(code)) => known(None, kind_of_error(code)?),
+            (None, None) => self.probable(record)?,
         };
-        // Of two lines of one moment it may be certain that each is of one of two records, but not which of which.
-        let line = client.filter(|_| is_of >= PROBABLE);
-        let evidence = if probability < 1.0 { Evidence::Probable } else { Evidence::Confirmed };
+        let Said { failure, client, probability, .. } = said;
+        let line = client.filter(|_| said.of_this_attempt);
+        let (evidence, probability) =
+            if probability < 1.0 { (Evidence::Probable, rounded(probability)) } else { (Evidence::Confirmed, 1.0) };
         let price = prices.lookup(&record.model, &cell.region).cloned();
         Some(Finding {
             id: Finding::id_of(cell, &record.request_id),
@@ -234,30 +255,8 @@ impl Joins {
             revision: 0,
             client_log: line.map(|client| client.log.clone()),
             invocation_log: Some(record.log.clone()),
-            retry_of: client.and_then(|client| self.next_attempt(record, client)),
+            retry_of: said.retry_of,
         })
-    }
-
-    /// The failure this record was most likely matched to, how likely it is of that one, and of any failure at all.
-    fn matched(&self, record: &InvocationRecord) -> Option<(&Arc<ClientFailure>, f64, f64)> {
-        let claims = self.claims.get(&record.request_id)?;
-        let best = claims.iter().max_by(|a, b| a.1.total_cmp(b.1).then_with(|| b.0.cmp(a.0)));
-        let (key, of_best) = best?;
-        let of_any = probability_of(claims);
-        (of_any >= PROBABLE).then_some(())?;
-        Some((&self.failures.get(key)?.failure, rounded(*of_best), rounded(of_any)))
-    }
-
-    /// What was said to be probable and no longer is, is said again with what is left of it.
-    fn taken_back(&self, id: &Arc<str>) -> Option<Finding> {
-        let is_probable = |before: &&Finding| before.evidence == Evidence::Probable && before.probability >= PROBABLE;
-        let before = self.findings.get(id).filter(is_probable)?;
-        // Recalled without its line: which failure to look at again is not known.
-        if before.client_log.is_none() && !self.claims.contains_key(id) && !self.withdrawn.contains(id) {
-            return None;
-        }
-        let probability = self.claims.get(id).map_or(0.0, probability_of);
-        Some(Finding { probability: rounded(probability), ..before.clone() })
     }
 
     /// Matches failures without an id where some are due and something changed.
@@ -280,6 +279,24 @@ impl Joins {
             }
         }
         self.blocks = blocks;
+        self.search_retries(now, frozen);
+    }
+
+    /// Looks for hidden retries where all that bears on them should have arrived.
+    fn search_retries(&mut self, now: Time, frozen: Option<Time>) {
+        let mut retries = std::mem::take(&mut self.retries);
+        let mut changed = BTreeSet::new();
+        for block in retries.due(now, frozen) {
+            let (from, until, cut_off) = Retries::span(block);
+            let is_of_block = |id: &str| {
+                self.records.get(id).is_some_and(|record| {
+                    from <= record.at && record.at < until && self.coverage.covers(Some(&record.model), from, cut_off)
+                })
+            };
+            changed.extend(retries.search(block, &self.views(cut_off), is_of_block));
+        }
+        self.retries = retries;
+        self.changed.extend(changed);
     }
 
     /// Everything before a time, as matching sees it.
@@ -317,7 +334,7 @@ impl Joins {
     }
 
     /// The client failure that tells of this record's request: the earliest that names it, or names its own id.
-    fn failure_of(&self, record: &InvocationRecord) -> Option<&Arc<ClientFailure>> {
+    pub(super) fn failure_of(&self, record: &InvocationRecord) -> Option<&Arc<ClientFailure>> {
         let named = self.failures_by_request.get(record.request_id.as_ref()).into_iter().flatten();
         let own = record.own_id.as_ref().and_then(|own_id| self.failures_by_own_id.get(own_id.as_ref()));
         // An application may use one id for several calls in turn: only a failure after the record is of its call.
@@ -447,9 +464,36 @@ impl Joins {
         self.findings.get(id).is_some_and(|finding| finding.evidence == Evidence::Confirmed)
     }
 
-    /// P(some failure without an id is of this record).
-    pub(super) fn matched_at_all(&self, id: &str) -> f64 {
-        self.claims.get(id).map_or(0.0, probability_of)
+    pub(super) fn failure(&self, key: &FailureKey) -> Option<&Arc<ClientFailure>> {
+        self.failures.get(key).map(|state| &state.failure)
+    }
+
+    /// P(some failure without an id that only its client saw is of this record).
+    pub(super) fn matched_to_client(&self, id: &str) -> f64 {
+        let claims = self.claims.get(id).into_iter().flatten();
+        let of_clients = claims
+            .filter(|(key, _)| self.failures.get(*key).is_some_and(|state| !state.failure.text.kind.seen_by_aws()));
+        of_clients.map(|(_, probability)| probability).sum::<f64>().min(0.9999)
+    }
+
+    /// How many records are known.
+    pub(super) fn record_count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is an invocation log: some record was read.
+    pub(super) fn has_log(&self) -> bool {
+        !self.records.is_empty()
+    }
+
+    /// Whether anything speaks for failures of which only clients know.
+    pub(super) fn may_have_losses(&self) -> bool {
+        !self.failures.is_empty() || !self.claims.is_empty()
+    }
+
+    /// Whether every record of a model in [from, until) has been read.
+    pub(super) fn has_read(&self, model: &ModelKey, from: Time, until: Time) -> bool {
+        !self.records.is_empty() && self.coverage.covers(Some(model), from, until)
     }
 
     /// Every match.
@@ -471,6 +515,7 @@ impl Joins {
         self.successes.prune(oldest);
         self.coverage.prune(oldest);
         self.blocks.prune(oldest);
+        self.retries.prune(oldest);
         while let Some((key, state)) = self.failures.first_key_value() {
             let excess = self.failures.len() > cap;
             // What is old but was only just read may still be waiting for its record.
@@ -492,6 +537,7 @@ impl Joins {
             self.forget_record(&id);
             self.claims.remove(&id);
             self.withdrawn.remove(&id);
+            self.recalled.remove(&id);
             if let Some(finding) = self.findings.remove(&id) {
                 self.findings_by_time.remove(&(finding.occurred_at, id));
             }
@@ -525,12 +571,12 @@ impl Joins {
 }
 
 /// How likely a record is of any of the failures that may be of it. Never 1: that is for what is known.
-fn probability_of(claims: &BTreeMap<FailureKey, f64>) -> f64 {
+pub(super) fn probability_of(claims: &BTreeMap<FailureKey, f64>) -> f64 {
     claims.values().sum::<f64>().min(0.9999)
 }
 
 /// A probability to three decimals: what lies beyond them is not known, and would only revise findings.
-fn rounded(probability: f64) -> f64 {
+pub(super) fn rounded(probability: f64) -> f64 {
     (probability * 1000.0).round().min(999.0) / 1000.0
 }
 

@@ -104,19 +104,24 @@ struct OfScope {
 #[derive(Debug, Default)]
 pub(super) struct Minutes {
     scopes: BTreeMap<ModelKey, OfScope>,
-    /// Invocation records that AWS could not deliver, by minute.
-    undelivered: BTreeMap<Time, f64>,
+    /// Invocation records that AWS delivered and those that it could not, by minute.
+    deliveries: BTreeMap<Time, [f64; 2]>,
 }
 
 impl Minutes {
     /// Takes in a reading; true if it says something new. CloudWatch revises upward: of two readings of a minute the
     /// larger is the later one, in whatever order they come.
     pub(super) fn add(&mut self, point: &MetricPoint) -> bool {
-        if point.metric == Metric::ModelInvocationLogsCloudWatchDeliveryFailure {
-            let lost = self.undelivered.entry(point.minute).or_default();
-            let before = *lost;
-            *lost = lost.max(point.stats.sum);
-            return *lost > before;
+        let delivered = match point.metric {
+            Metric::ModelInvocationLogsCloudWatchDeliverySuccess => Some(0),
+            Metric::ModelInvocationLogsCloudWatchDeliveryFailure => Some(1),
+            _ => None,
+        };
+        if let Some(which) = delivered {
+            let known = &mut self.deliveries.entry(point.minute).or_default()[which];
+            let before = *known;
+            *known = known.max(point.stats.sum);
+            return *known > before;
         }
         let Some(model) = &point.model else { return false };
         let scope = self.scopes.entry(model.clone()).or_default();
@@ -207,16 +212,33 @@ impl Minutes {
         recent.filter_map(move |(minute, metrics)| metrics.get(&metric).map(|(stats, _)| (*minute, *stats)))
     }
 
-    #[allow(dead_code)]
-    /// Invocation records that AWS could not deliver since a time.
-    pub(super) fn undelivered(&self, since: Time) -> f64 {
-        self.undelivered.range(since..).map(|(_, lost)| lost).sum()
+    /// Requests a minute of a scope since a time.
+    pub(super) fn rate(&self, model: &ModelKey, since: Time) -> f64 {
+        let (mut minutes, mut requests) = (0.0, 0.0);
+        for (_, counts) in self.all(model, since) {
+            minutes += 1.0;
+            requests +=
+                [counts.invocations, counts.successes, counts.metered].into_iter().flatten().fold(0.0, f64::max);
+        }
+        requests / f64::max(minutes, 1.0)
+    }
+
+    /// Errors since a time in minutes that have not settled.
+    pub(super) fn unsettled_errors(&self, model: &ModelKey, since: Time) -> f64 {
+        let from = self.settled_until(model).map_or(since, |until| until.max(since));
+        self.all(model, from).map(|(_, counts)| counts.errors()).sum()
+    }
+
+    /// Invocation records that AWS delivered since a time, and those that it could not.
+    pub(super) fn deliveries(&self, since: Time) -> (f64, f64) {
+        let minutes = self.deliveries.range(since..).map(|(_, counts)| counts);
+        minutes.fold((0.0, 0.0), |(delivered, lost), [ok, failed]| (delivered + ok, lost + failed))
     }
 
     /// Keeps of the minutes before `oldest` the counts alone, and forgets those that are too old for that. A model
     /// stays known: its scope does not come and go.
     pub(super) fn prune(&mut self, oldest: Time) {
-        self.undelivered = self.undelivered.split_off(&oldest);
+        self.deliveries = self.deliveries.split_off(&oldest);
         for scope in self.scopes.values_mut() {
             let recent = scope.recent.split_off(&oldest);
             for (minute, metrics) in std::mem::replace(&mut scope.recent, recent) {

@@ -10,12 +10,16 @@ mod caller;
 mod combine;
 mod coverage;
 mod estimate;
+mod expectation;
 mod incidents;
 mod join;
 mod learn;
 mod matching;
 mod minutes;
+mod probable;
+mod retries;
 mod summary;
+mod totals;
 mod view;
 mod views;
 
@@ -28,7 +32,12 @@ pub use blocks::Match;
 pub use estimate::InvocationsCount;
 pub use summary::{AwsSide, CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
 
-use self::{estimate::Estimate, incidents::Incidents, join::Joins, minutes::Minutes};
+use self::{
+    incidents::Incidents,
+    join::Joins,
+    minutes::Minutes,
+    totals::{Sources, Totals},
+};
 use crate::{
     model::{Cell, Finding, Incident, ModelKey, Observation, Time},
     price::PriceTable,
@@ -74,9 +83,7 @@ pub struct Correlator {
     joins: Joins,
     minutes: Minutes,
     incidents: Incidents,
-    estimates: Vec<(ModelKey, Estimate)>,
-    /// The minute the estimates were made in; another minute is another window.
-    estimated_at: Option<i64>,
+    totals: Totals,
 }
 
 impl Correlator {
@@ -89,8 +96,7 @@ impl Correlator {
             joins: Joins::default(),
             minutes: Minutes::default(),
             incidents: Incidents::default(),
-            estimates: Vec::new(),
-            estimated_at: None,
+            totals: Totals::default(),
         }
     }
 
@@ -116,7 +122,7 @@ impl Correlator {
                 self.incidents.add_record(record);
             }
             Observation::Metric(point) if point.cell == self.cell && self.minutes.add(point) => {
-                self.estimated_at = None;
+                self.totals.metrics_changed();
                 self.incidents.metrics_changed();
             }
             Observation::Success(success) if success.cell == self.cell => self.joins.add_success(success),
@@ -142,9 +148,20 @@ impl Correlator {
         let oldest = now - self.settings.retention();
         self.joins.prune(oldest, now, self.settings.cap);
         self.minutes.prune(oldest);
-        self.estimate(now);
-        let billed = |model: &ModelKey, range: (Time, Time)| combine::billed(&self.joins, model, range);
-        advance.incidents = self.incidents.advance(&self.cell, &self.minutes, now, billed);
+        let (incidents, since) = (&mut self.incidents, now - self.settings.window);
+        let sources = Sources {
+            cell: &self.cell,
+            settings: &self.settings,
+            joins: &self.joins,
+            minutes: &self.minutes,
+            prices: &self.prices,
+        };
+        self.totals.advance(sources, incidents, now);
+        let billed = |model: &ModelKey, range: (Time, Time)| {
+            let inputs = self.totals.inputs(sources, model, since);
+            combine::billed(&inputs, range, inputs.estimate.between(range))
+        };
+        advance.incidents = incidents.advance(&self.cell, &self.minutes, now, billed);
         advance
     }
 
@@ -153,13 +170,8 @@ impl Correlator {
         let since = now - self.settings.window;
         let mut models: BTreeSet<&ModelKey> = self.minutes.models().collect();
         models.extend(self.joins.models());
-        let scopes = models
-            .into_iter()
-            .map(|model| {
-                let estimate = self.estimates.iter().find(|(key, _)| key == model).map(|(_, estimate)| estimate);
-                combine::scope(&self.cell, model, &self.joins, &self.minutes, estimate, &self.prices, since)
-            })
-            .collect();
+        let scopes =
+            models.into_iter().map(|model| combine::scope(&self.totals.inputs(self.sources(), model, since))).collect();
         CellSummary {
             cell: self.cell.clone(),
             at: now,
@@ -179,23 +191,18 @@ impl Correlator {
     /// What is believed of every record of a model since a time, in the order of time. Costs as much as there are
     /// records: for once a minute, not for every call of [`Correlator::summary`].
     pub fn beliefs_since(&self, model: &ModelKey, since: Time) -> Vec<RecordBelief> {
-        self.joins.beliefs_since(model, since, self.prices.lookup(model, &self.cell.region))
+        let price = |model: &ModelKey| self.prices.lookup(model, &self.cell.region);
+        self.joins.beliefs_since(since, price).remove(model).unwrap_or_default()
     }
 
-    /// Estimates cost more than joins and change once a minute or with the metrics: only then are they made again.
-    fn estimate(&mut self, now: Time) {
-        let minute = now.timestamp().div_euclid(60);
-        if self.estimated_at == Some(minute) {
-            return;
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            cell: &self.cell,
+            settings: &self.settings,
+            joins: &self.joins,
+            minutes: &self.minutes,
+            prices: &self.prices,
         }
-        self.estimated_at = Some(minute);
-        let since = now - self.settings.window;
-        let count = self.settings.invocations_count;
-        self.estimates = self
-            .minutes
-            .models()
-            .map(|model| (model.clone(), estimate::estimate(&self.minutes.settled(model, Time::MIN_UTC), since, count)))
-            .collect();
     }
 }
 

@@ -84,10 +84,14 @@ pub struct ScopeSummary {
     pub estimated_retries: f64,
     /// What those would cost at the mean of the named ones; `None` where nothing is priced.
     pub estimated_cost_usd: Option<f64>,
-    /// The interval of the total: lower end, never above what is certain.
+    /// The lower end of the total: what is certain, known on the clients' side and shown by records or metrics on AWS's.
     pub lower: f64,
-    /// The interval of the total: upper end.
+    /// Where the 90 % interval begins by expectation; never below what is certain.
+    pub likely_lower: f64,
+    /// Where the 90 % interval ends.
     pub upper: f64,
+    /// Why the interval is wider than it could be, each in one sentence.
+    pub widened_by: Vec<String>,
     /// What the metrics alone say of AWS's side.
     pub aws_side: AwsSide,
     /// How far the metrics can be trusted.

@@ -124,11 +124,6 @@ impl Views {
         Learnt::of(&self.records, &self.failures, &self.successes, models)
     }
 
-    /// The number of a model, where a record or a failure names it.
-    pub(super) fn number_of(&self, model: &ModelKey) -> Option<u32> {
-        self.models.0.get(model).copied()
-    }
-
     /// The request id of a record, by its position.
     pub(super) fn id_of(&self, position: usize) -> Arc<str> {
         self.ids.get(position).cloned().unwrap_or_else(|| Arc::from(""))

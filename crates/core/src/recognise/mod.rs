@@ -29,6 +29,7 @@ mod literals;
 mod recogniser;
 mod signals;
 mod source;
+mod success;
 mod timestamp;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use chrono::Duration;
 
 pub use literals::{filter_pattern, needs_context};
 pub use recogniser::Recogniser;
+pub use success::{success_filter_pattern, success_request_id};
 
 use crate::model::{FailureText, Time};
 

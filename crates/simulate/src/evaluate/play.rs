@@ -51,6 +51,8 @@ pub(super) fn play(world: &World, prices: &Arc<PriceTable>) -> Played {
         advance(&mut correlator, now);
         now += minute;
     }
+    // One without failures was taken back.
+    incidents.retain(|_, incident: &mut Incident| incident.failures > 0);
     Played {
         findings: findings.into_values().collect(),
         incidents: incidents.into_values().collect(),

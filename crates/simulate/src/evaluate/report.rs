@@ -14,9 +14,11 @@ pub struct Named {
     pub right: u64,
     /// How many there were to name.
     pub of: u64,
+    /// How many of those were named, as whatever.
+    pub found: u64,
     /// right / named; none where nothing was named.
     pub precision: Option<f64>,
-    /// right / of; none where there was nothing to name.
+    /// found / of; none where there was nothing to name.
     pub recall: Option<f64>,
 }
 

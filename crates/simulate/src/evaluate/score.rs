@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use faultline_core::{
-    correlate::EstimateState,
+    correlate::{AwsSide, EstimateState, InvocationsCount},
     model::{Cause, Evidence, FailureKind, Finding, Incident},
     price::PriceTable,
 };
 
 use super::play::Played;
+use crate::fleet::CountsInvocations;
 use crate::worlds::{Knobs, RequestTruth, Scenario, TokenSamples, TrueIncident, World};
 
 /// From this probability on a finding is listed.
@@ -18,12 +19,13 @@ const NOTICEABLE: u64 = 8;
 /// An incident may be seen this many minutes beside the true one: metrics know the end of requests, not their start.
 const BESIDE_MINUTES: i64 = 20;
 
-/// How many were named, how many of them rightly, and how many there were to name.
+/// How many were named, how many of them rightly, how many there were to name, and how many of those were named.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Hits {
     pub(super) named: u64,
     pub(super) right: u64,
     pub(super) of: u64,
+    pub(super) found: u64,
 }
 
 /// Probabilities that were said, with what came true.
@@ -68,6 +70,8 @@ pub(super) struct Score {
     pub(super) resets: Hits,
     pub(super) other: Hits,
     pub(super) hidden: Hits,
+    pub(super) hidden_answered: Hits,
+    pub(super) next: Hits,
     pub(super) bins: [Bin; 10],
     pub(super) total: Total,
     pub(super) cost: Total,
@@ -98,6 +102,8 @@ pub(super) fn score(world: &World, played: &Played, prices: &PriceTable) -> Scor
         resets: Hits::default(),
         other: Hits::default(),
         hidden: Hits::default(),
+        hidden_answered: Hits::default(),
+        next: Hits::default(),
         bins: [Bin::default(); 10],
         total: Total::default(),
         cost: Total::default(),
@@ -130,9 +136,10 @@ pub(super) fn score(world: &World, played: &Played, prices: &PriceTable) -> Scor
 }
 
 impl Score {
-    /// Where an unjoinable finding counts.
+    /// Where a finding or a failure without an id counts.
     fn group(&mut self, hidden: bool, kind: Option<FailureKind>) -> &mut Hits {
         match kind {
+            Some(kind) if hidden && kind.seen_by_aws() => &mut self.hidden_answered,
             _ if hidden => &mut self.hidden,
             Some(FailureKind::ReadTimeout) => &mut self.timeouts,
             Some(FailureKind::ConnectionReset | FailureKind::StreamTruncated) => &mut self.resets,
@@ -141,23 +148,33 @@ impl Score {
     }
 
     fn finding(&mut self, finding: &Finding, attempt: Option<&RequestTruth>) {
-        let billed_but_failed = attempt.is_some_and(RequestTruth::billed_but_failed);
+        let billed = attempt.filter(|t| t.billed_but_failed());
         if finding.evidence == Evidence::Confirmed {
             self.confirmed.named += 1;
-            self.confirmed.right += u64::from(billed_but_failed && attempt.is_some_and(|t| t.joinable));
+            self.confirmed.right += u64::from(billed.is_some_and(|t| t.joinable));
+            self.confirmed.found += u64::from(billed.is_some_and(|t| t.joinable));
             return;
         }
         let hidden = finding.retry_of.is_some();
-        let right = billed_but_failed
-            && attempt.is_some_and(|t| if hidden { t.is_hidden() } else { t.line == finding.client_log });
+        // A line that is named must be of this very attempt.
+        let of_its_line = |t: &RequestTruth| finding.client_log.is_none() || t.line == finding.client_log;
+        let right = billed.is_some_and(|t| hidden || of_its_line(t));
         let bin = &mut self.bins[bin_of(finding.probability)];
         bin.count += 1;
         bin.said += finding.probability;
         bin.right += u64::from(right);
-        if finding.probability >= LISTED {
-            let hits = self.group(hidden, Some(finding.failure));
-            hits.named += 1;
-            hits.right += u64::from(right);
+        if finding.probability < LISTED {
+            return;
+        }
+        let hits = self.group(hidden, Some(finding.failure));
+        hits.named += 1;
+        hits.right += u64::from(right);
+        if let Some(attempt) = billed.filter(|t| !t.joinable) {
+            self.group(attempt.is_hidden(), attempt.kind).found += 1;
+        }
+        if hidden {
+            self.next.named += 1;
+            self.next.right += u64::from(attempt.is_some_and(|t| t.retry_of == finding.retry_of));
         }
     }
 
@@ -174,6 +191,17 @@ impl Score {
             if main.as_deref() == Some(&*scope.scope.model.to_string()) {
                 self.state = Some(scope.state);
                 let hypothesis = world.knobs.token_samples == TokenSamples::Metered;
+                let AwsSide { lower, best, upper, invocations_count } = &scope.aws_side;
+                let truth = world.truth.iter().filter(|t| t.model == scope.scope.model && t.billed_but_failed());
+                let seen_by_aws = truth.filter(|t| t.kind.is_some_and(FailureKind::seen_by_aws)).count();
+                #[allow(clippy::cast_precision_loss)] // a count of requests
+                let total = Total { truth: seen_by_aws as f64, best: *best, lower: *lower, upper: *upper };
+                self.metrics = Some(total).filter(|_| scope.state == EstimateState::Calibrated);
+                let right = match world.knobs.invocations {
+                    CountsInvocations::Successes => InvocationsCount::Successes,
+                    CountsInvocations::Accepted => InvocationsCount::Accepted,
+                };
+                self.wrong_reading = invocations_count.is_some_and(|said| said != right);
                 self.wrongly_calibrated = scope.state == EstimateState::Calibrated && !hypothesis;
             }
         }

@@ -101,7 +101,7 @@ fn named(scores: &[&Score]) -> Vec<Named> {
     let all: Fits = |_| true;
     let (timeouts, resets): (Which, Which) = (|score| score.timeouts, |score| score.resets);
     let hidden: Which = |score| score.hidden;
-    let rows: [(&str, Which, Fits); 19] = [
+    let rows: [(&str, Which, Fits); 21] = [
         ("confirmed", |score| score.confirmed, all),
         ("timeouts", timeouts, USUAL),
         ("timeouts, input tokens told", timeouts, TOKENS),
@@ -121,18 +121,23 @@ fn named(scores: &[&Score]) -> Vec<Named> {
         ("hidden retries, repeated prompts", hidden, TEMPLATES),
         ("hidden retries, weak token-latency relation", hidden, WEAK_HIDDEN),
         ("hidden retries, clients that never retry", hidden, NO_RETRIES),
+        ("hidden retries of answered failures", |score| score.hidden_answered, all),
+        ("next attempt of hidden retries", |score| score.next, all),
     ];
-    let sum =
-        |which: Which, fits: Fits| {
-            scores.iter().filter(|score| fits(score)).map(|score| which(score)).fold(Hits::default(), |sum, hits| {
-                Hits { named: sum.named + hits.named, right: sum.right + hits.right, of: sum.of + hits.of }
-            })
-        };
+    let sum = |which: Which, fits: Fits| {
+        scores.iter().filter(|score| fits(score)).map(|score| which(score)).fold(Hits::default(), |sum, hits| Hits {
+            named: sum.named + hits.named,
+            right: sum.right + hits.right,
+            of: sum.of + hits.of,
+            found: sum.found + hits.found,
+        })
+    };
     rows.into_iter()
         .map(|(what, which, fits)| {
-            let Hits { named, right, of } = sum(which, fits);
-            let share = |of| (of > 0).then(|| float(right) / float(of));
-            Named { what: what.to_owned(), named, right, of, precision: share(named), recall: share(of) }
+            let Hits { named, right, of, found } = sum(which, fits);
+            let share = |right, of| (of > 0).then(|| float(right) / float(of));
+            let (precision, recall) = (share(right, named), share(found, of));
+            Named { what: what.to_owned(), named, right, of, found, precision, recall }
         })
         .collect()
 }

@@ -39,7 +39,12 @@ fn hour(world: World) -> Vec<(Time, Counts)> {
 }
 
 fn of(kept: &[(Time, Counts)]) -> Estimate {
-    estimate(kept, kept.first().map_or(minute(0), |(minute, _)| *minute), InvocationsCount::Auto)
+    estimate(
+        kept,
+        kept.first().map_or(minute(0), |(minute, _)| *minute),
+        InvocationsCount::Auto,
+        &InvocationLog::default(),
+    )
 }
 
 #[test]
@@ -71,7 +76,7 @@ fn without_a_count_of_successes_the_reading_is_decided_by_what_metered_or_not_at
 #[test]
 fn the_configuration_decides_where_the_metrics_cannot() {
     let kept = hour(World { failed: 0.5, billed: 0.4, with_quota: false, ..BILLED });
-    let estimate = estimate(&kept, minute(0), InvocationsCount::Successes);
+    let estimate = estimate(&kept, minute(0), InvocationsCount::Successes, &InvocationLog::default());
     assert_eq!(estimate.state, EstimateState::Calibrated, "{estimate:?}");
     assert!((estimate.point - 4.0).abs() < 1e-9, "{estimate:?}");
 }
@@ -97,14 +102,14 @@ fn nothing_metered_beyond_the_successes_is_a_lower_bound_and_not_a_zero() {
 #[test]
 fn what_was_seen_hours_ago_calibrates_a_window_in_which_it_cannot_be_seen() {
     let kept = minutes(BILLED, 5, &[0]);
-    let now = estimate(&kept, minute(240), InvocationsCount::Auto);
+    let now = estimate(&kept, minute(240), InvocationsCount::Auto, &InvocationLog::default());
     assert_eq!((now.state, now.point, now.upper), (EstimateState::Calibrated, 0.0, 0.0), "{now:?}");
 
     let mut quiet_then_unbilled = minutes(BILLED, 5, &[0, 4]);
     for (_, counts) in &mut quiet_then_unbilled[240..] {
         counts.metered = Some(40.0);
     }
-    let now = estimate(&quiet_then_unbilled, minute(240), InvocationsCount::Auto);
+    let now = estimate(&quiet_then_unbilled, minute(240), InvocationsCount::Auto, &InvocationLog::default());
     assert_eq!((now.state, now.point), (EstimateState::Calibrated, 0.0), "a zero that is known: {now:?}");
     assert!(now.upper <= 1.0, "{now:?}");
 }
@@ -167,4 +172,33 @@ fn a_model_without_token_metrics_or_settled_minutes_is_uncalibrated() {
     }
     let estimate = of(&kept);
     assert_eq!((estimate.state, estimate.upper), (EstimateState::Uncalibrated, 60.0), "{estimate:?}");
+}
+
+fn log(unmetered: f64, all: f64) -> InvocationLog {
+    let records = ErrorRecords { unmetered, all };
+    InvocationLog { kept: records, window: records, complete: true, loss: 0.0 }
+}
+
+#[test]
+fn samples_of_requests_that_are_not_billed_show_where_records_have_no_tokens() {
+    let kept = hour(World { billed: 6.0, ..BILLED });
+    let trusting = estimate(&kept, minute(0), InvocationsCount::Auto, &InvocationLog::default());
+    assert_eq!(trusting.state, EstimateState::Calibrated, "metrics alone cannot tell: {trusting:?}");
+    let knowing = estimate(&kept, minute(0), InvocationsCount::Auto, &log(20.0, 30.0));
+    assert_eq!((knowing.state, knowing.lower), (EstimateState::Uncalibrated, 0.0), "{knowing:?}");
+    assert_eq!((knowing.point, knowing.upper), (40.0, 40.0), "60 errors, 20 of them without tokens: {knowing:?}");
+}
+
+#[test]
+fn where_metrics_are_blind_the_records_without_tokens_say_how_many_metered() {
+    let kept = hour(World { billed: 0.0, ..BILLED });
+    let blind = estimate(&kept, minute(0), InvocationsCount::Auto, &log(50.0, 55.0));
+    assert_eq!(blind.state, EstimateState::LowerBound, "{blind:?}");
+    assert_eq!((blind.lower, blind.point, blind.upper), (0.0, 10.0, 10.0), "{blind:?}");
+    let unread = InvocationLog { complete: false, ..log(50.0, 55.0) };
+    let blind = estimate(&kept, minute(0), InvocationsCount::Auto, &unread);
+    assert_eq!((blind.point, blind.upper), (0.0, 10.0), "a log that is not complete only bounds: {blind:?}");
+    let lossy = InvocationLog { loss: 0.1, ..log(45.0, 50.0) };
+    let blind = estimate(&kept, minute(0), InvocationsCount::Auto, &lossy);
+    assert!((blind.point - 10.0).abs() < 1e-9, "45 records stand for 50 requests: {blind:?}");
 }

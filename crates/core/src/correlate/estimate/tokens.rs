@@ -8,6 +8,9 @@ use crate::correlate::minutes::Counts;
 /// The test's blocks are this long.
 const BLOCK: TimeDelta = TimeDelta::minutes(10);
 
+/// Whole requests differ by more than this.
+const SURELY: f64 = 0.5;
+
 /// What the test says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Hypothesis {
@@ -28,8 +31,9 @@ struct Block {
     requests: f64,
 }
 
-/// Tests all minutes that are kept, with the fewest and the most successes of each.
-pub(super) fn test(series: &Series<'_>, successes: impl Fn(&Counts) -> (f64, f64)) -> Hypothesis {
+/// Tests all minutes that are kept, with the fewest and the most successes of each; `unmetered` failed requests of them
+/// have a record without tokens.
+pub(super) fn test(series: &Series<'_>, successes: impl Fn(&Counts) -> (f64, f64), unmetered: f64) -> Hypothesis {
     if series.minutes.iter().any(|(_, counts)| counts.zero_samples) {
         let reason =
             "InputTokenCount has samples of 0: its sample count is not the number of requests that were metered.";
@@ -76,5 +80,13 @@ pub(super) fn test(series: &Series<'_>, successes: impl Fn(&Counts) -> (f64, f64
     }
     let seen = blocks.iter().any(|(_, block)| block.errors > 0.0 && block.low > of_block);
     let (runs, together, _) = total(true);
+    let errors: f64 = blocks.iter().map(|(_, block)| block.errors).sum();
+    // The invocation log knows better: of these requests it shows that they metered nothing.
+    let slipped = 3.0 * slip * (2.0 * runs as f64).sqrt();
+    if unmetered > 0.0 && together > errors - unmetered + slipped + SURELY {
+        return Hypothesis::Broken(format!(
+            "{together:.0} requests metered tokens beyond those that succeeded, among {errors:.0} errors of which {unmetered:.0} have a record without tokens: InputTokenCount has samples of requests that are not billed."
+        ));
+    }
     if seen || (runs > 0 && together > slack(slip, runs)) { Hypothesis::Holds } else { Hypothesis::Blind }
 }

@@ -24,10 +24,12 @@ use self::{
     case::{Beside, Case},
     segments::Segment,
     series::{Series, SeriesOfScope},
-    signals::{KEPT, Signals},
+    signals::{KEPT, Signals, Teller},
 };
-use super::minutes::Minutes;
-use crate::model::{Cause, Cell, ClientFailure, Incident, InvocationRecord, Metric, ModelKey, Scope, Time};
+use super::{estimate::ErrorRecords, minutes::Minutes};
+use crate::model::{
+    Cause, Cell, ClientFailure, FailureKind, Incident, InvocationRecord, Metric, ModelKey, Scope, Time,
+};
 
 /// While much is observed, incidents are worked out no more often than this.
 const PAUSE: Duration = Duration::seconds(10);
@@ -86,6 +88,20 @@ impl Incidents {
             self.work_out(cell, minutes, now, billed)
         };
         self.say(found, now)
+    }
+
+    /// What the records of a model's failed requests say of those that metered nothing, in [from, until).
+    pub(super) fn error_records(&self, model: &ModelKey, from: Time, until: Time) -> ErrorRecords {
+        let mut counted = ErrorRecords::default();
+        let records = self.signals.between(from..until).map(|(_, signal)| signal);
+        for signal in records.filter(|signal| signal.teller == Teller::Record && signal.model.as_ref() == Some(model)) {
+            counted.all += 1.0;
+            // Throttled requests are not among CloudWatch's errors.
+            if !signal.metered && signal.kind != FailureKind::Throttled {
+                counted.unmetered += 1.0;
+            }
+        }
+        counted
     }
 
     /// Those of the window, and those that go on.

@@ -119,7 +119,8 @@ impl Signals {
 
     /// Every signal of a range of minutes, oldest first.
     pub(super) fn between(&self, range: std::ops::Range<Time>) -> impl Iterator<Item = (Time, &Signal)> {
-        self.by_time.range((range.start, 0)..(range.end, 0)).map(|((minute, _), signal)| (*minute, signal))
+        let end = range.end.max(range.start);
+        self.by_time.range((range.start, 0)..(end, 0)).map(|((minute, _), signal)| (*minute, signal))
     }
 
     /// Every signal.

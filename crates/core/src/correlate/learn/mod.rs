@@ -47,13 +47,6 @@ impl Learnt {
         self.laws.get(record.model as usize)
     }
 
-    /// P(a record's call took longer than its caller waits), over every timeout the caller may have.
-    pub(in crate::correlate) fn outlasts(&self, record: &RecordView) -> f64 {
-        let Some(law) = self.law(record) else { return 0.0 };
-        let timeout = self.timeout_of(record.identity);
-        timeout.likely().iter().map(|&(after, odds)| odds * law.outlasts(record, after)).sum()
-    }
-
     /// When the clients that call as this identity give up: of the applications known to be it, the one most is
     /// known of.
     pub(in crate::correlate) fn timeout_of(&self, identity: u32) -> Timeout {

@@ -65,5 +65,13 @@ pub(in crate::correlate) fn matches(
     pairs
 }
 
+/// The probability of every candidate when each of these picks one of its candidates or none, by odds against none,
+/// and no candidate is picked twice.
+pub(in crate::correlate) fn one_to_one(odds: &[Vec<(usize, f64)>]) -> Vec<Vec<f64>> {
+    let candidates: Vec<propagate::Candidates> =
+        odds.iter().map(|records| propagate::Candidates { records: records.clone(), ..Default::default() }).collect();
+    propagate::probabilities(&candidates)
+}
+
 #[cfg(test)]
 mod tests;
