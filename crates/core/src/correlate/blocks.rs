@@ -127,6 +127,21 @@ impl Blocks {
         changed
     }
 
+    /// What was believed of a failure before a restart.
+    pub(super) fn recall(&mut self, key: FailureKey, id: Arc<str>, probability: f64) {
+        self.matches.entry(key).or_default().push((id, probability));
+    }
+
+    /// Forgets what is believed of failures before a time, also of those that were never seen again.
+    pub(super) fn prune(&mut self, oldest: Time) {
+        while let Some(((at, _), _)) = self.matches.first_key_value() {
+            if *at >= oldest {
+                break;
+            }
+            self.matches.pop_first();
+        }
+    }
+
     /// The records a failure may be of.
     pub(super) fn matches_of(&self, key: &FailureKey) -> &[Odds] {
         self.matches.get(key).map_or(&[], Vec::as_slice)

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     model::{
         BedrockException, Cause, Cell, ClientFailure, ClientSuccess, Evidence, FailureKind, Finding, InvocationRecord,
-        ModelKey, Outcome, RecordsRead, Scope, Time,
+        LogRef, ModelKey, Outcome, RecordsRead, Scope, Time,
     },
     price::PriceTable,
 };
@@ -33,6 +33,9 @@ const GRACE: Duration = Duration::minutes(5);
 const LOOK_BACK: Duration = Duration::minutes(20);
 /// The most records one run of matching sees: the newest of those that bear on it.
 const MOST_RECORDS: usize = 400_000;
+/// The failures of so long before the end of what it sees, and so many before those.
+const NEAR: Duration = Duration::minutes(20);
+const FAILURES_TO_LEARN_FROM: usize = 300;
 /// The most failures it sees.
 const MOST_FAILURES: usize = 4_000;
 
@@ -75,6 +78,10 @@ pub(super) struct Joins {
     pub(super) retries: Retries,
     /// By record: the failures that may be of it, each with its probability.
     pub(super) claims: HashMap<Arc<str>, BTreeMap<FailureKey, f64>>,
+    /// Records of which matching believed something that it believes no longer.
+    pub(super) withdrawn: BTreeSet<Arc<str>>,
+    /// Probable findings from before a restart that nothing has led to again so far.
+    pub(super) recalled: BTreeSet<Arc<str>>,
     /// From when on everything is known; `None` while nothing was ever forgotten.
     complete_since: Option<Time>,
     evicted: u64,
@@ -104,6 +111,30 @@ impl Joins {
                 self.something_at(at);
             }
         }
+    }
+
+    /// Takes in a finding that was made before a restart: nothing is said of it again unless it changes.
+    pub(super) fn recall(&mut self, finding: &Finding) {
+        let Some(id) = &finding.request_id else { return };
+        if finding.evidence == Evidence::Probable
+            && finding.probability >= PROBABLE
+            && let Some(log) = &finding.client_log
+        {
+            let key = (log.at, log.clone());
+            self.claims.entry(Arc::clone(id)).or_default().insert(key.clone(), finding.probability);
+            self.blocks.recall(key, Arc::clone(id), finding.probability);
+        }
+        if finding.evidence == Evidence::Probable {
+            self.recalled.insert(Arc::clone(id));
+        }
+        self.models.insert(finding.scope.model.clone());
+        self.findings_by_time.insert((finding.occurred_at, Arc::clone(id)));
+        self.findings.insert(Arc::clone(id), finding.clone());
+    }
+
+    /// Everything from this time on will be shown, and nothing before it.
+    pub(super) fn begin_at(&mut self, since: Time) {
+        self.complete_since = self.complete_since.max(Some(since));
     }
 
     pub(super) fn add_success(&mut self, success: &ClientSuccess) {
@@ -159,9 +190,15 @@ impl Joins {
         let mut findings = Vec::new();
         for id in changed {
             let Some(record) = self.records.get(&id) else { continue };
-            let found = self.finding(cell, record, prices).or_else(|| self.taken_back(&id));
-            let Some(mut finding) = found else { continue };
+            let said = self.finding(cell, record, prices);
+            if said.is_some() {
+                self.recalled.remove(&id);
+            }
+            let Some(mut finding) = said.or_else(|| self.taken_back(&id)) else { continue };
             if let Some(before) = self.findings.get(&id) {
+                if self.knew_more(before) {
+                    continue;
+                }
                 finding.revision = before.revision;
                 if finding == *before {
                     continue;
@@ -174,6 +211,12 @@ impl Joins {
         }
         findings.sort_by(|a, b| (a.occurred_at, &a.id).cmp(&(b.occurred_at, &b.id)));
         findings
+    }
+
+    /// Whether a finding that is certain rests on a line that is no longer known, or was read before a restart.
+    fn knew_more(&self, before: &Finding) -> bool {
+        let line = before.client_log.as_ref().filter(|_| before.evidence == Evidence::Confirmed);
+        line.is_some_and(|log| !self.failures.contains_key(&(log.at, log.clone())))
     }
 
     /// What is to be said of this record's request, if it was billed but failed.
@@ -191,7 +234,8 @@ impl Joins {
         };
         let Said { failure, client, probability, .. } = said;
         let line = client.filter(|_| said.of_this_attempt);
-        let evidence = if probability < 1.0 { Evidence::Probable } else { Evidence::Confirmed };
+        let (evidence, probability) =
+            if probability < 1.0 { (Evidence::Probable, rounded(probability)) } else { (Evidence::Confirmed, 1.0) };
         let price = prices.lookup(&record.model, &cell.region).cloned();
         Some(Finding {
             id: Finding::id_of(cell, &record.request_id),
@@ -224,6 +268,7 @@ impl Joins {
             let views = self.views(Blocks::cut_off(block));
             for (key, before, now) in blocks.run(block, &views) {
                 for (id, _) in before {
+                    self.withdrawn.insert(Arc::clone(&id));
                     remove_claim(&mut self.claims, &id, &key);
                     self.changed.insert(id);
                 }
@@ -268,9 +313,10 @@ impl Joins {
             let explained = success.is_some() || record.error_code.is_some() || self.failure_of(record).is_some();
             views.add_record(record, explained);
         }
-        let failures = self.failures.range(..(cut_off, crate::model::LogRef::first()));
-        let skip = failures.clone().count().saturating_sub(MOST_FAILURES);
-        for (_, state) in failures.skip(skip) {
+        let before = |time: Time| self.failures.range(..(time, LogRef::first())).count();
+        let (all, near) = (before(cut_off), before(cut_off.checked_sub_signed(NEAR).unwrap_or(cut_off)));
+        let skip = near.saturating_sub(FAILURES_TO_LEARN_FROM).max(all.saturating_sub(MOST_FAILURES));
+        for state in self.failures.values().take(all).skip(skip) {
             let failure = &state.failure;
             let joined = self.records_of(failure).next().map(|record| &*record.request_id);
             views.add_failure(failure, joined, is_nameless(failure) && self.is_covered(failure));
@@ -468,6 +514,7 @@ impl Joins {
     pub(super) fn prune(&mut self, oldest: Time, now: Time, cap: usize) {
         self.successes.prune(oldest);
         self.coverage.prune(oldest);
+        self.blocks.prune(oldest);
         self.retries.prune(oldest);
         while let Some((key, state)) = self.failures.first_key_value() {
             let excess = self.failures.len() > cap;
@@ -489,6 +536,8 @@ impl Joins {
             self.complete_since = self.complete_since.max(Some(*at));
             self.forget_record(&id);
             self.claims.remove(&id);
+            self.withdrawn.remove(&id);
+            self.recalled.remove(&id);
             if let Some(finding) = self.findings.remove(&id) {
                 self.findings_by_time.remove(&(finding.occurred_at, id));
             }
@@ -524,6 +573,11 @@ impl Joins {
 /// How likely a record is of any of the failures that may be of it. Never 1: that is for what is known.
 pub(super) fn probability_of(claims: &BTreeMap<FailureKey, f64>) -> f64 {
     claims.values().sum::<f64>().min(0.9999)
+}
+
+/// A probability to three decimals: what lies beyond them is not known, and would only revise findings.
+pub(super) fn rounded(probability: f64) -> f64 {
+    (probability * 1000.0).round().min(999.0) / 1000.0
 }
 
 fn remove_claim(claims: &mut HashMap<Arc<str>, BTreeMap<FailureKey, f64>>, id: &Arc<str>, key: &FailureKey) {

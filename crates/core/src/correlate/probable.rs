@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::{
     blocks::PROBABLE,
-    join::{Joins, probability_of},
+    join::{Joins, probability_of, rounded},
 };
-use crate::model::{ClientFailure, FailureKind, Finding, InvocationRecord};
+use crate::model::{ClientFailure, Evidence, FailureKind, Finding, InvocationRecord};
 
 /// No call is followed through more attempts than this.
 const MOST_ATTEMPTS: usize = 16;
@@ -66,10 +66,15 @@ impl Joins {
         self.retries.of(id).map_or(0.0, |retry| retry.probability)
     }
 
-    /// What was said to be probable and no longer is, is said again with what is left of it.
+    /// What was said to be probable and no longer is, is said again with what is left of it. What was said before a
+    /// restart stands until something speaks against it.
     pub(super) fn taken_back(&self, id: &Arc<str>) -> Option<Finding> {
-        let before = self.findings.get(id).filter(|before| before.probability >= PROBABLE)?;
-        Some(Finding { probability: self.failed_at_all(id), ..before.clone() })
+        let is_probable = |before: &&Finding| before.evidence == Evidence::Probable && before.probability >= PROBABLE;
+        let before = self.findings.get(id).filter(is_probable)?;
+        if self.recalled.contains(id) && !self.withdrawn.contains(id) {
+            return None;
+        }
+        Some(Finding { probability: rounded(self.failed_at_all(id)), ..before.clone() })
     }
 
     /// The failure this record was most likely matched to, and how likely it is of that one.

@@ -1,7 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use chrono::{TimeZone, Utc};
-use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
@@ -9,13 +8,13 @@ use crate::model::{
     Outcome, Tokens,
 };
 
-const MODEL: &str = "us.anthropic.claude-sonnet-4-20250514-v1:0";
+pub(super) const MODEL: &str = "us.anthropic.claude-sonnet-4-20250514-v1:0";
 
-fn at(second: i64) -> Time {
+pub(super) fn at(second: i64) -> Time {
     Utc.with_ymd_and_hms(2026, 5, 1, 12, 0, 0).unwrap() + Duration::seconds(second)
 }
 
-fn cell() -> Cell {
+pub(super) fn cell() -> Cell {
     Cell::new("111122223333", "us-east-1")
 }
 
@@ -23,7 +22,7 @@ fn log(group: &str, event: &str, second: i64) -> LogRef {
     LogRef { group: group.into(), stream: "s".into(), event_id: event.into(), at: at(second) }
 }
 
-fn failure(event: &str, second: i64, kind: FailureKind, request_id: Option<&str>) -> ClientFailure {
+pub(super) fn failure(event: &str, second: i64, kind: FailureKind, request_id: Option<&str>) -> ClientFailure {
     ClientFailure {
         cell: cell(),
         application: "chat".into(),
@@ -38,7 +37,7 @@ fn failure(event: &str, second: i64, kind: FailureKind, request_id: Option<&str>
     }
 }
 
-fn record(id: &str, second: i64, tokens: u64, error: Option<&str>) -> InvocationRecord {
+pub(super) fn record(id: &str, second: i64, tokens: u64, error: Option<&str>) -> InvocationRecord {
     InvocationRecord {
         cell: cell(),
         request_id: id.into(),
@@ -57,7 +56,7 @@ fn record(id: &str, second: i64, tokens: u64, error: Option<&str>) -> Invocation
     }
 }
 
-fn correlator() -> Correlator {
+pub(super) fn correlator() -> Correlator {
     let settings = Settings {
         window: Duration::hours(1),
         horizon: Duration::minutes(30),
@@ -194,7 +193,7 @@ fn a_call_of_another_cell_is_none_of_its_business() {
     assert!(with([Record(other)]).advance(at(20)).findings.is_empty());
 }
 
-fn point(metric: Metric, minute: i64, samples: f64, each: f64) -> MetricPoint {
+pub(super) fn point(metric: Metric, minute: i64, samples: f64, each: f64) -> MetricPoint {
     MetricPoint {
         cell: cell(),
         model: Some(ModelKey::parse(MODEL)),
@@ -253,81 +252,4 @@ fn a_finding_leaves_the_gauges_when_it_leaves_the_window() {
     correlator.advance(at(10));
     let confirmed = |correlator: &Correlator, second| correlator.summary(at(second)).scopes[0].confirmed.count;
     assert_eq!((confirmed(&correlator, 3600), confirmed(&correlator, 3601)), (1, 0));
-}
-
-/// What was found in the end, whatever the way there: revisions count the steps of the way and are left out.
-fn found(observations: &[Observation], advances: &[usize]) -> (Vec<Finding>, Vec<(LogRef, Outcome)>, CellSummary) {
-    let mut correlator = correlator();
-    let mut findings = std::collections::BTreeMap::new();
-    let mut outcomes = std::collections::BTreeMap::new();
-    let mut take = |advance: Advance| {
-        for finding in advance.findings {
-            findings.insert(finding.id.clone(), Finding { revision: 0, ..finding });
-        }
-        for concluded in advance.concluded {
-            let before = outcomes.insert(concluded.failure.log, concluded.outcome);
-            assert_eq!(before, None, "concluded twice");
-        }
-    };
-    for (index, observation) in observations.iter().enumerate() {
-        correlator.observe(observation);
-        if advances.contains(&index) {
-            take(correlator.advance(at(600)));
-        }
-    }
-    take(correlator.advance(at(600)));
-    take(correlator.advance(at(4000)));
-    let mut summary = correlator.summary(at(600));
-    summary.incidents.iter_mut().for_each(|incident| incident.revision = 0);
-    (findings.into_values().collect(), outcomes.into_iter().collect(), summary)
-}
-
-fn observations() -> impl Strategy<Value = Vec<Observation>> {
-    let id = prop_oneof![Just(None), (0..6_u8).prop_map(|id| Some(format!("r{id}")))];
-    let own = prop_oneof![3 => Just(None), 1 => (0..2_u8).prop_map(|id| Some(format!("o{id}")))];
-    let kinds = prop_oneof![Just(ServiceUnavailable), Just(ReadTimeout), Just(Rejected), Just(Throttled)];
-    let failures = (0..500_i64, kinds, id, own.clone()).prop_map(|(second, kind, id, own)| {
-        let mut told = failure(&format!("e{second}"), second, kind, id.as_deref());
-        told.text.own_id = own;
-        // One event has one text.
-        told.log.event_id = format!("{told:?}").into();
-        Failure(told)
-    });
-    let errors = prop_oneof![Just(None), Just(Some("ServiceUnavailableException")), Just(Some("ValidationException"))];
-    // A request has one record: which, is drawn once for each of six requests.
-    let records = prop::collection::vec((errors, own, 0..2_u64), 6).prop_map(|drawn| {
-        let record_of = |(id, (error, own, tokens)): (usize, (Option<&'static str>, Option<String>, u64))| {
-            let read = record(&format!("r{id}"), id as i64 * 60, tokens * 1000, error);
-            Record(InvocationRecord { own_id: own.map(Into::into), ..read })
-        };
-        drawn.into_iter().enumerate().map(record_of).collect::<Vec<_>>()
-    });
-    let points = (0..8_i64, 1..5_i32)
-        .prop_map(|(minute, count)| Point(point(Metric::InvocationServerErrors, minute, f64::from(count), 1.0)));
-    let others = prop::collection::vec(prop_oneof![failures, points], 1..20);
-    (records, prop::collection::vec(any::<prop::sample::Index>(), 0..8), others).prop_map(|(records, which, others)| {
-        which.iter().map(|index| index.get(&records).clone()).chain(others).collect()
-    })
-}
-
-proptest! {
-    #[test]
-    fn order_and_repeats_and_pauses_change_nothing(
-        original in observations(),
-        repeats in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
-        order in any::<u64>(),
-        advances in prop::collection::vec(0..32_usize, 0..4),
-    ) {
-        let mut shuffled = original.clone();
-        shuffled.extend(repeats.iter().map(|index| index.get(&original).clone()));
-        // A cheap deterministic shuffle: sort by a hash of position and seed.
-        let mut keyed: Vec<_> = shuffled.into_iter().enumerate().collect();
-        keyed.sort_by_key(|(index, _)| (*index as u64 ^ order).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17));
-        let shuffled: Vec<_> = keyed.into_iter().map(|(_, observation)| observation).collect();
-        let (findings, outcomes, summary) = found(&original, &[]);
-        let (findings_again, outcomes_again, summary_again) = found(&shuffled, &advances);
-        prop_assert_eq!(findings, findings_again);
-        prop_assert_eq!(outcomes, outcomes_again);
-        prop_assert_eq!(summary, summary_again);
-    }
 }

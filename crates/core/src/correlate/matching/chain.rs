@@ -11,6 +11,8 @@ use crate::correlate::{
 const MOST_BACKOFF: f64 = 20.0;
 /// Nothing is so sure that more than this should be made of it.
 const MOST: f64 = 1e4;
+/// A prompt that comes so often within the time that attempts take is a template or a health check: it tells nothing.
+const FREQUENT: usize = 40;
 /// Of prompts alone too little is known to call any number of input tokens rarer than this.
 const RAREST: f64 = 1e-3;
 
@@ -45,6 +47,8 @@ pub(super) fn neighbours(
     let Some(same) = group.same_prompt(record).filter(|same| same.times.len() > 1) else {
         return Neighbours { before: 0.0, after: 0.0 };
     };
+    // The gap between attempts: at least the patience, at most a backoff more.
+    let least = patience.map_or(0.5, |patience| (patience - 1.0).max(0.5));
     let furthest = patience.unwrap_or(60.0) + MOST_BACKOFF + 1.0;
     let span = |from: f64, to: f64| {
         let from = same.times.partition_point(|time| *time < from);
@@ -52,7 +56,10 @@ pub(super) fn neighbours(
     };
     // The likelihood of `second` being the attempt after `first`.
     let link = |first: &RecordView, second: &RecordView| match patience {
-        Some(patience) => gap_density(second.at - first.at - patience) * outlasts(law, first, patience),
+        Some(patience) => match gap_density(second.at - first.at - patience) {
+            0.0 => 0.0,
+            density => density * outlasts(law, first, patience),
+        },
         None => {
             let longest = law.typical(first).min(60.0) + 3.0;
             let gap = second.at - first.at;
@@ -60,10 +67,13 @@ pub(super) fn neighbours(
         }
     };
     let mut found = Neighbours { before: 0.0, after: 0.0 };
-    for position in span(record.at - furthest, record.at - 0.5) {
+    if span(record.at - furthest, record.at + furthest).len() > FREQUENT {
+        return found;
+    }
+    for position in span(record.at - furthest, record.at - least) {
         found.before += link(&records[same.records[position]], record);
     }
-    for position in span(record.at + 0.5, record.at + furthest) {
+    for position in span(record.at + least, record.at + furthest) {
         found.after += link(record, &records[same.records[position]]);
     }
     if found.before > 0.0 || found.after > 0.0 {

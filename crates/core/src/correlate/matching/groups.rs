@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     correlate::{
-        learn::{LatencyLaw, Learnt, Weighted},
+        learn::{LatencyLaw, Learnt, STALL, Weighted},
         view::RecordView,
     },
     model::Operation,
@@ -53,7 +53,7 @@ pub(super) struct Group {
     /// The free, as they are, and by the seconds they run.
     unexplained: Weighted,
     running: Weighted,
-    /// No member runs longer than this, in seconds.
+    /// Hardly a member runs longer than this, in seconds.
     pub(super) longest: f64,
 }
 
@@ -142,8 +142,13 @@ impl Group {
         }
         let (mut plain, mut later) = (Vec::with_capacity(self.members.len()), Vec::with_capacity(self.members.len()));
         for (member, &position) in self.members.iter().enumerate() {
-            let Neighbours { before, after } = chain::neighbours(self, member, records, law, Some(patience));
-            let fits = chain::outlasts(law, &records[position], patience) * chain::not_tried_again(after);
+            let outlasts = chain::outlasts(law, &records[position], patience);
+            let Neighbours { before, after } = if outlasts > 2.0 * STALL {
+                chain::neighbours(self, member, records, law, Some(patience))
+            } else {
+                Neighbours { before: 1.0, after: 0.0 }
+            };
+            let fits = outlasts * chain::not_tried_again(after);
             plain.push(fits);
             later.push(fits * before);
         }
@@ -165,14 +170,23 @@ impl Group {
     fn weigh_all(&mut self, records: &[RecordView], law: &LatencyLaw) {
         let times = || self.members.iter().map(|&position| records[position].at);
         self.unexplained = Weighted::new(times().zip(self.free.iter().copied()));
-        let longest = |longest: f64, &position: &usize| longest.max(law.longest(&records[position]));
-        self.longest = self.members.iter().fold(0.0, longest);
+        self.longest = longest(self.members.iter().map(|&position| law.longest(&records[position])).collect());
         let runs = self.members.iter().map(|&position| law.typical(&records[position]).min(super::kernel::FURTHEST));
         self.running = Weighted::new(times().zip(runs.zip(&self.free).map(|(runs, free)| runs * free)));
         let mut scored = std::mem::take(&mut self.scored);
         scored.values_mut().for_each(|scored| self.weigh(records, scored));
         self.scored = scored;
     }
+}
+
+/// What all but one in 200 stay below, so that an outlier does not make everything a candidate.
+fn longest(mut seconds: Vec<f64>) -> f64 {
+    let last = seconds.len().saturating_sub(1);
+    let rank = last - last / 200;
+    if seconds.is_empty() {
+        return 0.0;
+    }
+    *seconds.select_nth_unstable_by(rank, f64::total_cmp).1
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "timeouts are positive and small")]

@@ -23,6 +23,9 @@ const MOST_CANDIDATES: usize = 250;
 const OTHER_TOKENS: f64 = 2e-3;
 /// The share of records that get lost, so that an attempt before another may be missing.
 const LOST: f64 = 0.05;
+/// Where more records a second than this come, an answered failure cannot be told from them by when its call ended,
+/// unless records tell their latency.
+const CROWDED: f64 = 0.3;
 /// How many records a mean is taken over.
 const SAMPLE: usize = 64;
 
@@ -222,6 +225,9 @@ impl Scale<'_> {
                     for member in group.span(at - group.longest.min(FURTHEST), at + 1.0) {
                         let record = group.members[member];
                         let took = at - self.records[record].at - 0.5;
+                        if self.records[record].exact_latency().is_none() && anyway > CROWDED {
+                            continue;
+                        }
                         self.keep(&mut found, record, None, law.ends_at(&self.records[record], took) / anyway);
                     }
                 }
