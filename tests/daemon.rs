@@ -37,7 +37,7 @@ async fn every_failure_that_can_be_joined_is_found_and_nothing_that_did_not_happ
     daemon.until_ready().await;
     let expected = joinable(&world);
     assert!(expected.len() >= 10, "the account's last hour has {} of them", expected.len());
-    let all = async || by_id(&daemon.json("/api/v1/findings?limit=1000").await);
+    let all = async || by_id(&daemon.json("/api/v1/findings?limit=1000&evidence=confirmed").await);
     daemon
         .until("every joined finding", async || {
             let found = all().await;
@@ -56,7 +56,6 @@ async fn every_failure_that_can_be_joined_is_found_and_nothing_that_did_not_happ
         assert_eq!(finding["input_tokens"], tokens.input, "{finding}");
         assert_eq!(finding["output_tokens"], tokens.output, "{finding}");
         assert!(finding["cost_usd"].as_f64().is_some_and(|cost| cost > 0.0), "{finding}");
-        assert_eq!(finding["evidence"], "confirmed");
     }
     let metrics = daemon.text("/metrics").await;
     assert!(world::sum(&metrics, "bedrock_billed_failed_invocations{", r#"evidence="confirmed""#) >= 10.0);
@@ -64,7 +63,7 @@ async fn every_failure_that_can_be_joined_is_found_and_nothing_that_did_not_happ
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reading_every_record_and_reading_those_of_failures_find_the_same() {
+async fn reading_every_record_and_reading_those_of_failures_confirm_the_same() {
     let world = World::demo().await;
     let mut found = Vec::new();
     for (read, server_side_filter) in
@@ -86,7 +85,9 @@ async fn reading_every_record_and_reading_those_of_failures_find_the_same() {
                     .all(|request| found.get(&*request.request_id).is_some_and(|f| !f["client_log"].is_null()))
             })
             .await;
-        let mut ids: Vec<_> = by_id(&daemon.json("/api/v1/findings?limit=1000").await).into_keys().collect();
+        // What is only probable differs: hidden retries show among all records alone.
+        let findings = by_id(&daemon.json("/api/v1/findings?limit=1000&evidence=confirmed").await);
+        let mut ids: Vec<_> = findings.into_keys().collect();
         ids.sort();
         found.push(ids);
         daemon.stop().await;
