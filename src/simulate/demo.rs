@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     fleet::{ApplicationInfo, DEMO_PAST, Fleet, FleetPlan, INVOCATION_GROUP},
     server::{self, ACCESS_KEY, Aws},
+    store::DimensionSets,
 };
 use crate::{
     app::{self, App},
@@ -61,6 +62,9 @@ pub async fn run(listen: SocketAddr, seed: u64) -> anyhow::Result<()> {
 /// Starts the simulated account: its past at once, then on as time goes. Returns its endpoint.
 async fn start_aws(aws: &Arc<Aws>, plan: &FleetPlan, clock: Clock, stop: CancellationToken) -> anyhow::Result<String> {
     let (account, region) = (plan.account_id.clone(), plan.region.clone());
+    aws.with_store(&account, &region, |store| {
+        store.show(DimensionSets { across_all_models: true, service_tiers: true });
+    });
     let mut fleet = Fleet::new(plan.clone(), clock.now() - DEMO_PAST);
     let live_on = {
         let aws = Arc::clone(aws);

@@ -51,6 +51,30 @@ pub struct Store {
     series: BTreeMap<SeriesKey, BTreeMap<i64, Vec<Sample>>>,
     groups: BTreeMap<Arc<str>, Group>,
     written: u64,
+    dimension_sets: DimensionSets,
+}
+
+/// Under which dimension sets a model's metrics are shown, besides its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DimensionSets {
+    /// Across all models, without dimensions.
+    pub across_all_models: bool,
+    /// By service tier.
+    pub service_tiers: bool,
+}
+
+impl DimensionSets {
+    /// The sets of dimensions a sample is counted under.
+    fn of(self, own: Vec<(String, String)>) -> Vec<Vec<(String, String)>> {
+        let [(name, model)] = &own[..] else { return vec![own] };
+        let tier = |name: &str| (name.to_owned(), "default".to_owned());
+        let tiers = vec![(name.clone(), model.clone()), tier("ResolvedServiceTier"), tier("ServiceTier")];
+        let mut sets = Vec::new();
+        sets.extend(self.across_all_models.then(Vec::new));
+        sets.extend(self.service_tiers.then_some(tiers));
+        sets.push(own);
+        sets
+    }
 }
 
 impl Store {
@@ -73,11 +97,18 @@ impl Store {
             }
             Emission::Sample { metric, dimensions, at, value, visible_at } => {
                 let dimensions = dimensions.iter().map(|(name, value)| ((*name).to_owned(), value.to_string()));
-                let key = SeriesKey { metric: metric.to_owned(), dimensions: dimensions.collect() };
                 let minute = at.timestamp().div_euclid(60) * 60;
-                self.series.entry(key).or_default().entry(minute).or_default().push((visible_at, value));
+                for dimensions in self.dimension_sets.of(dimensions.collect()) {
+                    let key = SeriesKey { metric: metric.to_owned(), dimensions };
+                    self.series.entry(key).or_default().entry(minute).or_default().push((visible_at, value));
+                }
             }
         }
+    }
+
+    /// From now on, samples are counted under these dimension sets too.
+    pub const fn show(&mut self, dimension_sets: DimensionSets) {
+        self.dimension_sets = dimension_sets;
     }
 
     /// Makes a log group that nothing was written to yet.
@@ -143,6 +174,7 @@ pub fn statistic(name: &str, values: &[f64]) -> Option<f64> {
         "Average" => Some(sum / count),
         "Minimum" => values.iter().copied().reduce(f64::min),
         "Maximum" => values.iter().copied().reduce(f64::max),
+        _ if name.starts_with("TC(") => trimmed_count(name, values),
         _ => {
             let percent: f64 = name.strip_prefix('p')?.parse().ok().filter(|p| (0.0..=100.0).contains(p))?;
             let mut sorted = values.to_vec();
@@ -152,6 +184,16 @@ pub fn statistic(name: &str, values: &[f64]) -> Option<f64> {
             sorted.get(rank - 1).copied()
         }
     }
+}
+
+/// `TC(low:high)`: the samples above `low` and up to `high`, either of which may be left out.
+fn trimmed_count(name: &str, values: &[f64]) -> Option<f64> {
+    let (low, high) = name.strip_prefix("TC(")?.strip_suffix(')')?.split_once(':')?;
+    let bound = |text: &str, open: f64| if text.is_empty() { Some(open) } else { text.parse().ok() };
+    let (low, high): (f64, f64) = (bound(low, f64::NEG_INFINITY)?, bound(high, f64::INFINITY)?);
+    #[allow(clippy::cast_precision_loss)] // a minute has thousands of samples at most
+    let count = values.iter().filter(|value| low < **value && **value <= high).count() as f64;
+    Some(count)
 }
 
 /// Milliseconds since 1970 as a time.

@@ -24,6 +24,7 @@ use faultline::{
     simulate::{
         fleet::{ApplicationInfo, Fleet, FleetPlan, INVOCATION_GROUP, RequestTruth},
         server::{self, ACCESS_KEY, Aws},
+        store::DimensionSets,
     },
     sources::logs::GroupSelector,
 };
@@ -60,6 +61,13 @@ impl World {
         plan.applications.iter_mut().for_each(|application| application.calls_per_minute /= 2.0);
         let clock = clock(&time);
         let aws = Arc::new(Aws::new(clock, ACCOUNT));
+        aws.with_store(ACCOUNT, REGION, |store| {
+            store.show(DimensionSets { across_all_models: true, service_tiers: true });
+        });
+        aws.with_faults(|faults| {
+            faults.list_late(chrono::Duration::minutes(15));
+            faults.page_datapoints(5_000);
+        });
         aws.add_role(ROLE, OTHER_ACCOUNT, Some("its-id"));
         aws.with_store(OTHER_ACCOUNT, REGION, |store| {
             store.create_group(&plan.applications()[0].log_group);

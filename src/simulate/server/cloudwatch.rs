@@ -1,5 +1,7 @@
 //! CloudWatch: ListMetrics and GetMetricData.
 
+use std::collections::BTreeMap;
+
 use aws_smithy_types::DateTime;
 use chrono::Duration;
 use faultline_core::model::Time;
@@ -49,8 +51,9 @@ fn list_metrics(state: &mut AwsState, caller: &Caller, input: &Value, now: Time)
         name && filters.iter().all(has)
     };
     let known = input["Namespace"].as_str().is_none_or(|namespace| namespace == NAMESPACE);
+    let listed_until = now - state.faults.listed_late();
     let store = state.store(caller);
-    let found: Vec<_> = store.series(now, since).filter(|_| known).filter(wanted).collect();
+    let found: Vec<_> = store.series(listed_until, since).filter(|_| known).filter(wanted).collect();
     let page: Vec<_> = found.iter().skip(skip).take(METRICS_A_PAGE).collect();
     Ok(cbor::map(|out| {
         out.str("Metrics").array(page.len());
@@ -85,12 +88,13 @@ fn get_metric_data(state: &mut AwsState, caller: &Caller, input: &Value, now: Ti
         return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
     }
     let skip: usize = token(input)?;
-    let most = input["MaxDatapoints"].as_u64().and_then(|most| usize::try_from(most).ok()).unwrap_or(DATAPOINTS_A_PAGE);
+    let most = input["MaxDatapoints"].as_u64().and_then(|most| usize::try_from(most).ok());
+    let most = most.or(state.faults.datapoints_a_page()).unwrap_or(DATAPOINTS_A_PAGE);
     #[allow(clippy::cast_possible_truncation)] // seconds since 1970
     let range = (start as i64, end as i64);
 
     let mut ids = Vec::new();
-    let mut keys = std::collections::BTreeSet::new();
+    let mut statistics: BTreeMap<SeriesKey, u64> = BTreeMap::new();
     let mut datapoints: Vec<Datapoint> = Vec::new();
     for (index, query) in queries.iter().enumerate() {
         let id = query["Id"].as_str().unwrap_or_default();
@@ -116,10 +120,11 @@ fn get_metric_data(state: &mut AwsState, caller: &Caller, input: &Value, now: Ti
                 minutes.into_iter().filter_map(|(minute, values)| Some((index, minute, statistic(name, &values)?)));
             datapoints.extend(read);
         }
-        keys.insert(key);
+        *statistics.entry(key).or_default() += 1;
     }
     if skip == 0 {
-        state.metrics_requested += keys.len() as u64;
+        // Up to five statistics of one metric count as one.
+        state.metrics_requested += statistics.values().map(|count| count.div_ceil(5)).sum::<u64>();
     }
     let partial = state.faults.take_partial();
     let page: Vec<_> = datapoints.iter().skip(skip).take(most).collect();
@@ -155,6 +160,11 @@ fn get_metric_data(state: &mut AwsState, caller: &Caller, input: &Value, now: Ti
                 out.double(*value);
             }
             out.str("StatusCode").str(if *unfinished { "PartialData" } else { "Complete" });
+            if partial {
+                out.str("Messages").array(1);
+                out.begin_map().str("Code").str("InternalServiceError");
+                out.str("Value").str("Some data could not be retrieved.").end();
+            }
             out.end();
         }
         if more {

@@ -13,6 +13,8 @@ pub struct Faults {
     failing: HashMap<String, u32>,
     partial: u32,
     expired: bool,
+    listed_late: chrono::Duration,
+    datapoints_a_page: Option<usize>,
     no_tokens: bool,
 }
 
@@ -49,6 +51,24 @@ impl Faults {
     /// The next GetMetricData calls are answered in part.
     pub fn answer_partly(&mut self, calls: u32) {
         self.partial = calls;
+    }
+
+    /// ListMetrics shows series so long after their first datapoint; AWS says up to a quarter of an hour.
+    pub const fn list_late(&mut self, late: chrono::Duration) {
+        self.listed_late = late;
+    }
+
+    /// GetMetricData returns so many datapoints a page: one query spans several.
+    pub const fn page_datapoints(&mut self, datapoints: usize) {
+        self.datapoints_a_page = Some(datapoints);
+    }
+
+    pub(super) const fn listed_late(&self) -> chrono::Duration {
+        self.listed_late
+    }
+
+    pub(super) const fn datapoints_a_page(&self) -> Option<usize> {
+        self.datapoints_a_page
     }
 
     /// Whether credentials have expired.

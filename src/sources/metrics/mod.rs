@@ -9,7 +9,7 @@ mod query;
 pub mod series;
 pub mod statistics;
 
-use std::time::Duration as StdDuration;
+use std::{collections::BTreeSet, time::Duration as StdDuration};
 
 use chrono::Duration;
 use faultline_core::model::{MetricPoint, Observation, Time};
@@ -40,6 +40,8 @@ pub struct MetricsSource {
     context: SourceContext,
     settings: Settings,
     planner: Planner,
+    /// What CloudWatch said was wrong when it was last asked.
+    problems: BTreeSet<String>,
     /// What was last said of it in the log.
     limited: bool,
     has_sentinels: bool,
@@ -50,7 +52,7 @@ impl MetricsSource {
     pub fn new(context: SourceContext, settings: Settings, cursor: Option<Time>) -> Self {
         let start = context.begin(cursor.map(|cursor| cursor - BEFORE_CURSOR));
         let planner = Planner::new(settings, start, context.clock.now());
-        Self { context, settings, planner, limited: false, has_sentinels: false }
+        Self { context, settings, planner, problems: BTreeSet::new(), limited: false, has_sentinels: false }
     }
 
     async fn discover(&mut self, now: Time) -> Result<(), PassError> {
@@ -109,11 +111,10 @@ impl MetricsSource {
         }
     }
 
-    fn pass(&self, now: Time, mut problems: Vec<String>) -> Pass {
+    fn pass(&self, now: Time) -> Pass {
         let newest = self.planner.newest();
         let incomplete = self.planner.incomplete();
-        problems.sort();
-        problems.dedup();
+        let mut problems: Vec<_> = self.problems.iter().cloned().collect();
         if incomplete > 0 {
             problems.push(format!("CloudWatch answered {incomplete} metrics only in part; they are asked again"));
         }
@@ -148,15 +149,17 @@ impl Source for MetricsSource {
                 ..Pass::new(SourceState::NothingDiscovered, detail, None)
             });
         }
-        let mut problems = Vec::new();
-        loop {
+        for round in 0_u32.. {
             let requests = self.planner.plan(now);
             if requests.is_empty() {
                 break;
             }
+            if round == 0 {
+                self.problems.clear();
+            }
             for request in requests {
                 let read = query::read(&self.context.clients, &request).await?;
-                problems.extend(read.problems);
+                self.problems.extend(read.problems);
                 let points = self.planner.answered(&request, read.answers, now);
                 debug!(cell = %self.context.cell, from = %request.range.start, until = %request.range.end, metrics = request.metrics(), changed = points.len(), "minutes read");
                 self.send(points).await?;
@@ -164,6 +167,6 @@ impl Source for MetricsSource {
         }
         self.send_cursor().await?;
         self.say_what_changed(now);
-        Ok(self.pass(now, problems))
+        Ok(self.pass(now))
     }
 }

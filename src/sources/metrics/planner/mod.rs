@@ -186,8 +186,9 @@ impl Planner {
     /// What can be paid of what is wanted.
     fn paid(&mut self, wanted: Vec<Want>, now: Time) -> Vec<Asked> {
         let mut paid = Vec::new();
-        for want in wanted {
-            let cost = COST_PER_METRIC * f64::from(want.cost);
+        // Before the first whole minute there is nothing to ask for.
+        for want in wanted.into_iter().filter(|want| !want.asked.range.is_empty()) {
+            let cost = COST_PER_METRIC * f64::from(want.asked.cost());
             // What goes beyond the routine is paid out of both.
             if want.is_extra && !self.extra.spend(cost) {
                 continue;

@@ -7,7 +7,8 @@ use faultline_core::model::{MetricStats, Time};
 
 use super::settling::{ReadingAges, Settling};
 
-/// Whatever is read, so much of the past is read again: it costs nothing more, and shows what changed late.
+/// Every minute is read once more when it is this old, with what is read then anyway: that costs nothing, and shows
+/// what changed late.
 pub(super) const LOOK_BACK: Duration = Duration::minutes(30);
 /// The longest range of one request: up to here CloudWatch allows its highest rate of datapoints.
 pub(super) const LONGEST_RANGE: Duration = Duration::hours(3);
@@ -31,13 +32,22 @@ pub(super) struct Readings {
     known_from: Time,
     final_until: Time,
     read_until: Time,
+    /// The first minute that was not read but inferred to hold nothing, since the last reading: that verifies it.
+    inferred_from: Option<Time>,
     settling: Settling,
 }
 
 impl Readings {
     pub(super) const fn new(start: Time, settle: Duration) -> Self {
         let settling = Settling::new(settle);
-        Self { minutes: BTreeMap::new(), known_from: start, final_until: start, read_until: start, settling }
+        Self {
+            minutes: BTreeMap::new(),
+            known_from: start,
+            final_until: start,
+            read_until: start,
+            inferred_from: None,
+            settling,
+        }
     }
 
     /// Every minute before this one is final.
@@ -55,10 +65,11 @@ impl Readings {
         self.settling.delay()
     }
 
-    /// What is to be read when something is: what is not final, and what may have changed late, up to the last whole
-    /// minute. The minute that is running is never read: a part of a minute looks like a dip.
+    /// What is to be read when something is: what is not final or was only inferred, and what may have changed late, up
+    /// to the last whole minute. The minute that is running is never read: a part of a minute looks like a dip.
     pub(super) fn range(&self, end: Time) -> Range<Time> {
-        let start = self.final_until.min((end - LOOK_BACK).max(self.known_from));
+        let start = self.final_until.min((self.read_until - LOOK_BACK).max(self.known_from));
+        let start = self.inferred_from.map_or(start, |inferred| inferred.min(start));
         start..end.min(self.read_until.max(start) + LONGEST_RANGE)
     }
 
@@ -108,6 +119,7 @@ impl Readings {
             minute += MINUTE;
         }
         if complete && range.start <= self.read_until {
+            self.inferred_from = self.inferred_from.filter(|inferred| !range.contains(inferred));
             self.read_until = self.read_until.max(range.end);
             self.advance(range, now);
         }
@@ -160,6 +172,9 @@ impl Readings {
     /// nothing.
     pub(super) fn advance_over_empty(&mut self, until: Time) {
         while self.final_until < until && self.stats(self.final_until).is_none() {
+            if self.final_until >= self.read_until {
+                self.inferred_from.get_or_insert(self.final_until);
+            }
             self.final_until += MINUTE;
         }
         self.read_until = self.read_until.max(self.final_until);
@@ -167,7 +182,7 @@ impl Readings {
 
     /// Forgets what is final and will not be read again, and learns from it.
     pub(super) fn forget_before(&mut self, oldest: Time) {
-        let oldest = oldest.min(self.final_until).max(self.known_from);
+        let oldest = oldest.min(self.final_until).min(self.read_until - LOOK_BACK).max(self.known_from);
         self.known_from = oldest;
         let kept = self.minutes.split_off(&oldest);
         let gone = std::mem::replace(&mut self.minutes, kept);

@@ -21,6 +21,8 @@ const POLLS_BETWEEN_SEARCHES: i32 = 3;
 const VERIFY_EVERY: Duration = Duration::hours(1);
 /// From this age on, what one series has and another lacks is no matter of publishing.
 const LATE: Duration = Duration::minutes(15);
+/// What others are inferred from is remembered until they are verified, and some time more.
+const REMEMBERED: Duration = Duration::minutes(100);
 /// Calls that take longer are worth counting.
 const TAIL_SECONDS: f64 = 60.0;
 
@@ -43,7 +45,6 @@ pub(super) const ROUNDS: [Round; 4] = [Round::Errors, Round::Search, Round::Prob
 #[derive(Debug)]
 pub(super) struct Want {
     pub asked: Asked,
-    pub cost: u32,
     /// Beyond the routine.
     pub is_extra: bool,
 }
@@ -72,7 +73,7 @@ impl Planner {
             let range = sentinel.readings.range(end);
             let series = vec![sentinel.series.clone()];
             let key = Key { model: None, metric: *metric };
-            Want { cost: 1, is_extra: false, asked: Asked { key, series, tail: false, is_sentinel: true, range } }
+            Want { is_extra: false, asked: Asked { key, series, tail: false, is_sentinel: true, range } }
         })
         .collect()
     }
@@ -160,7 +161,7 @@ impl Planner {
         let tail = key.metric == Metric::InvocationLatency && self.is_tail_worth_it(key, state, end);
         let range = state.readings.range(end);
         let asked = Asked { key: key.clone(), series: state.series.clone(), tail, is_sentinel: false, range };
-        Want { cost: asked.cost(), is_extra, asked }
+        Want { asked, is_extra }
     }
 
     /// Where errors show, or calls take that long, how many do is worth one more metric.
@@ -271,11 +272,12 @@ impl Planner {
 
     /// Forgets what is final everywhere and will not be read again.
     pub(super) fn forget(&mut self, now: Time) {
-        let oldest = floor_minute(now) - LOOK_BACK;
-        let mut errors_final = oldest;
+        let remembered = floor_minute(now) - REMEMBERED;
+        let mut errors_final = remembered;
         for (key, state) in &mut self.keys {
-            let settled = self.scopes.get(&key.model).map_or(oldest, |scope| scope.settled_until);
-            state.readings.forget_before(oldest.min(settled));
+            let settled = self.scopes.get(&key.model).map_or(remembered, |scope| scope.settled_until);
+            let is_witness = is_error(key) || key.metric == Metric::Invocations;
+            state.readings.forget_before(if is_witness { settled.min(remembered) } else { settled });
             if state.listed && is_error(key) {
                 errors_final = errors_final.min(state.readings.final_until());
             }
