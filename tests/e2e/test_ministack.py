@@ -87,7 +87,13 @@ def account(aws):
 
 
 @pytest.fixture
-def daemon(start, ministack, account, tmp_path):
+def read():
+    """Which invocation records are read."""
+    return "auto"
+
+
+@pytest.fixture
+def daemon(start, ministack, account, read, tmp_path):
     config = tmp_path / "faultline.yaml"
     config.write_text(f"""
 listen: 127.0.0.1:0
@@ -100,7 +106,7 @@ cells:
         identity: arn:aws:iam::{ACCOUNT}:role/chat-api
       - group: /ecs/work*
         name: worker
-    invocations: /bedrock/invocations
+    invocations: {{ group: /bedrock/invocations, read: {read} }}
 logs: {{ poll: 1s, server_side_filter: false }}
 metrics: {{ poll: 5s }}
 """)
@@ -129,6 +135,7 @@ def value(found, name, **labels):
     return sum(matching)
 
 
+@pytest.mark.parametrize("read", ["auto", "all", "failures"])
 def test_a_billed_failure_is_found_priced_and_exported(daemon):
     findings = {f["request_id"]: f for f in daemon.json("/api/v1/findings")["findings"]}
     assert set(findings) == {BILLED, RECORD_ONLY}, "one joined, one known from its record; what was not billed is none"
@@ -192,3 +199,46 @@ def test_a_failure_that_happens_while_the_daemon_runs_is_counted_once(daemon, aw
     counted = lambda: value(samples(daemon), "bedrock_billed_failed_invocations_total", failure="service_unavailable")
     daemon.until("count", lambda: counted() == 1)
     assert value(samples(daemon), "bedrock_client_failures_total", application="/ecs/chat-api") == 1
+
+
+@pytest.mark.parametrize("read", ["auto", "all"])
+def test_a_log_of_many_pages_is_read_to_its_end(start, ministack, aws, read, tmp_path):
+    """The emulator cuts what it returns at 10,000 events and gives no token; many events share a millisecond."""
+    logs, group, app = aws["logs"], f"/bedrock/large-{read}", f"/ecs/large-{read}"
+    begin = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=40)
+    stamp = int(begin.timestamp() * 1000)
+    failed = {at: str(uuid.uuid4()) for at in (0, 9_999, 10_000, 10_001, 24_999)}
+    records = []
+    for index in range(25_000):
+        at = begin + datetime.timedelta(milliseconds=index // 7 * 7)
+        line = record(at, failed.get(index, str(uuid.uuid4())))
+        if index % 2:
+            # What is optional is left out: only these three make a record.
+            whole = json.loads(line)
+            line = json.dumps({key: whole[key] for key in ("requestId", "modelId", "input", "output")})
+        records.append({"timestamp": stamp + index // 7 * 7, "message": line})
+    lines = [{"timestamp": stamp + 60_000, "message": MESSAGE.format(request_id)} for request_id in failed.values()]
+    for name, events in [(group, records), (app, lines)]:
+        logs.create_log_group(logGroupName=name)
+        logs.create_log_stream(logGroupName=name, logStreamName="s")
+        for first in range(0, len(events), 1_000):
+            logs.put_log_events(logGroupName=name, logStreamName="s", logEvents=events[first : first + 1_000])
+    config = tmp_path / "faultline.yaml"
+    config.write_text(f"""
+listen: 127.0.0.1:0
+ledger: {tmp_path / "faultline.db"}
+cells:
+  - regions: [{REGION}]
+    endpoint_url: {ministack}
+    applications: [{{ group: {app} }}]
+    invocations: {{ group: {group}, read: {read} }}
+logs: {{ poll: 1s, server_side_filter: false }}
+""")
+    started = time.monotonic()
+    daemon = start("run", "--config", str(config))
+    daemon.until("readiness", lambda: daemon.get("/-/ready")[0] == 200)
+    confirmed = lambda: {
+        finding["request_id"] for finding in daemon.json("/api/v1/findings?limit=1000&evidence=confirmed")["findings"]
+    }
+    daemon.until("every finding", lambda: confirmed() == set(failed.values()))
+    assert time.monotonic() - started < 30
