@@ -1,5 +1,8 @@
 //! What went wrong with a call, in the words a person on call needs.
 
+use std::error::Error as _;
+
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatch::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 use super::meter::CallOutcome;
@@ -94,23 +97,22 @@ where
 {
     match error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => SourceState::Unreachable,
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => SourceState::Unreachable,
-        // The credentials chain fails before anything is sent; AssumeRole's own refusal arrives in its message.
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
-            let said = format!("{}", DisplayErrorContext(error));
-            if said.contains("AccessDenied") {
+        // The credentials chain fails before anything is sent; AssumeRole's own refusal is in its message.
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) if is_of_credentials(error.source()) => {
+            if format!("{}", DisplayErrorContext(error)).contains("AccessDenied") {
                 SourceState::AccessDenied
-            } else if said.contains("dispatch failure")
-                // The second is what the HTTP client says of a connection that was closed under it.
-                && (said.contains("io error") || said.contains("client error (SendRequest)"))
-            {
-                SourceState::Unreachable
             } else {
                 SourceState::CredentialsExpired
             }
         }
+        SdkError::DispatchFailure(_) => SourceState::Unreachable,
         _ => SourceState::Failed,
     }
+}
+
+/// Whether finding credentials is what failed, and not the call itself.
+fn is_of_credentials(source: Option<&(dyn std::error::Error + 'static)>) -> bool {
+    source.is_some_and(|error| error.is::<CredentialsError>() || is_of_credentials(error.source()))
 }
 
 fn action_of(api: &str) -> String {
@@ -129,5 +131,67 @@ fn shortened(said: &str) -> String {
     match said.char_indices().nth(MOST) {
         Some((end, _)) => format!("{} …", &said[..end]),
         None => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use aws_credential_types::{
+        Credentials,
+        provider::{self, SharedCredentialsProvider, future::ProvideCredentials},
+    };
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::aws::{Access, BaseConfig, meter::ApiMeter};
+
+    /// How a call to this endpoint fails.
+    async fn failure_at(endpoint_url: String, credentials: SharedCredentialsProvider) -> CallError {
+        let base = BaseConfig::with_credentials(credentials, ApiMeter::default()).await;
+        let access = Access { endpoint_url: Some(endpoint_url), ..Default::default() };
+        base.clients(&access, "us-east-1").await.account_id().await.unwrap_err()
+    }
+
+    fn valid() -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Credentials::new("AKIA", "secret", None, None, "test"))
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_closed_under_the_call_is_unreachable_and_not_a_matter_of_credentials() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let closing = tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+        let error = failure_at(endpoint, valid()).await;
+        closing.abort();
+        assert_eq!(error.state, SourceState::Unreachable, "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_port_where_nobody_listens_is_unreachable() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let error = failure_at(endpoint, valid()).await;
+        assert_eq!(error.state, SourceState::Unreachable, "{error}");
+    }
+
+    #[derive(Debug)]
+    struct Missing;
+
+    impl provider::ProvideCredentials for Missing {
+        fn provide_credentials<'a>(&'a self) -> ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            ProvideCredentials::ready(Err(CredentialsError::not_loaded("none here")))
+        }
+    }
+
+    #[tokio::test]
+    async fn credentials_that_cannot_be_had_are_named_as_what_is_missing() {
+        let error = failure_at("http://127.0.0.1:9".to_owned(), SharedCredentialsProvider::new(Missing)).await;
+        assert_eq!(error.state, SourceState::CredentialsExpired, "{error}");
+        assert!(error.detail.contains("valid AWS credentials"), "{error}");
     }
 }
