@@ -1,4 +1,6 @@
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+// Times here are small positive numbers of seconds.
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 use super::*;
 use crate::{
