@@ -3,7 +3,7 @@
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock askama.toml ./
 COPY crates crates
 COPY src src
 # The caches keep downloaded and compiled dependencies between builds: only what changed is compiled again.

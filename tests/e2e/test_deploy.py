@@ -2,6 +2,7 @@
 to their schemas, what they mount to what reads it, and what is generated to its sources."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -131,6 +132,17 @@ def test_the_image_is_built_in_stages_runs_as_nobody_and_checks_its_health(binar
         ignored = (ROOT / ".dockerignore").read_text()
         for part in path.split():
             assert (ROOT / part).exists() and f"!{part}" in ignored, part
+
+
+def test_what_the_image_is_built_from_is_enough_to_build(tmp_path):
+    for paths in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.M):
+        for path in paths.split():
+            (shutil.copytree if (ROOT / path).is_dir() else shutil.copy)(ROOT / path, tmp_path / path)
+    dependencies = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target")}
+    checked = subprocess.run(
+        ["cargo", "check", "--locked", "--quiet", "--bin", "faultline"], cwd=tmp_path, env=dependencies, capture_output=True, text=True, timeout=600
+    )
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_the_healthcheck_tells_a_healthy_daemon_from_none(start, binary):
