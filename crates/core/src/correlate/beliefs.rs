@@ -14,29 +14,29 @@ use crate::{
 
 /// What is believed of one record.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RecordBelief {
+pub(super) struct RecordBelief {
     /// Its start.
-    pub at: Time,
+    pub(super) at: Time,
     /// What it metered.
-    pub tokens: Tokens,
+    pub(super) tokens: Tokens,
     /// What that costs in dollars; `None` without a price.
-    pub cost_usd: Option<f64>,
+    pub(super) cost_usd: Option<f64>,
     /// P(a failure without an id is of it).
-    pub matched: f64,
+    pub(super) matched: f64,
     /// Of that, P(the failure is one that only its client saw).
-    pub matched_to_client: f64,
+    pub(super) matched_to_client: f64,
     /// P(it was an earlier attempt of a call, and tried again).
-    pub chained: f64,
+    pub(super) chained: f64,
     /// P(it took longer than its caller waits), by its tokens or its own latency.
-    pub outlasted: f64,
+    pub(super) outlasted: f64,
     /// Whether it is known how long its caller waits.
-    pub patience_known: bool,
+    pub(super) patience_known: bool,
     /// Its caller: a number that is the same for the same caller within one answer, 0 for none.
-    pub caller: u32,
+    pub(super) caller: u32,
     /// Whether it is a finding known for certain.
-    pub confirmed: bool,
+    pub(super) confirmed: bool,
     /// Whether it is known to have ended well, or not to have been billed, or to be nobody's loss.
-    pub harmless: bool,
+    pub(super) harmless: bool,
 }
 
 impl Joins {

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::RecordBelief;
+use super::beliefs::RecordBelief;
 use crate::model::Time;
 
 /// Inflation of the standard deviation by requests a minute: the busier, the less each belief is worth.

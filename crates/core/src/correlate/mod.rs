@@ -27,7 +27,6 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::Duration;
 
-pub use beliefs::RecordBelief;
 pub use blocks::Match;
 pub use estimate::InvocationsCount;
 pub use summary::{AwsSide, CellSummary, Conclusion, EstimateState, ScopeSummary, Tally};
@@ -186,13 +185,6 @@ impl Correlator {
     /// sums rest on.
     pub fn matches(&self) -> impl Iterator<Item = Match<'_>> {
         self.joins.matches()
-    }
-
-    /// What is believed of every record of a model since a time, in the order of time. Costs as much as there are
-    /// records: for once a minute, not for every call of [`Correlator::summary`].
-    pub fn beliefs_since(&self, model: &ModelKey, since: Time) -> Vec<RecordBelief> {
-        let price = |model: &ModelKey| self.prices.lookup(model, &self.cell.region);
-        self.joins.beliefs_since(since, price).remove(model).unwrap_or_default()
     }
 
     fn sources(&self) -> Sources<'_> {
