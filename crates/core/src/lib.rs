@@ -6,6 +6,7 @@
 //!
 //! Imports go one way: [`model`] <- [`recognise`], [`price`] <- [`correlate`].
 
+pub mod bodies;
 pub mod correlate;
 pub mod model;
 pub mod price;

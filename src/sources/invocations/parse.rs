@@ -6,6 +6,7 @@
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use faultline_core::bodies::without_bodies;
 use faultline_core::model::{Cell, InvocationRecord, LogRef, ModelKey, Operation, Tokens};
 use serde::Deserialize;
 
@@ -75,7 +76,8 @@ pub(super) fn parse(
     message: &str,
     id_keys: &[String],
 ) -> Result<InvocationRecord, NotARecord> {
-    let line: Line<'_> = serde_json::from_str(message)
+    let left = without_bodies(message);
+    let line: Line<'_> = serde_json::from_str(left.as_deref().unwrap_or(message))
         .map_err(|error| NotARecord::Json { line: error.line(), column: error.column() })?;
     let request_id = line.request_id.filter(|id| !id.is_empty()).ok_or(NotARecord::Missing("requestId"))?;
     let model_id = line.model_id.filter(|id| !id.is_empty()).ok_or(NotARecord::Missing("modelId"))?;

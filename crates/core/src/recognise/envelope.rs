@@ -110,7 +110,7 @@ fn unwrap(line: &str, opened: &mut Opened, depth: usize) {
 }
 
 fn unwrap_json(flat: Flat, opened: &mut Opened, depth: usize) {
-    if flat.field("schemaType").is_some_and(|kind| kind.starts_with("ModelInvocationLog")) {
+    if is_invocation_record(&flat) {
         return;
     }
     // The flattener has already opened JSON in strings, so a text field here holds text.
@@ -144,6 +144,11 @@ fn unwrap_json(flat: Flat, opened: &mut Opened, depth: usize) {
     }
     let text = without_colours(text).into_owned();
     unwrap(&text, opened, depth + 1);
+}
+
+/// Whether it is a record of the model invocation log.
+pub(super) fn is_invocation_record(flat: &Flat) -> bool {
+    flat.field("schemaType").is_some_and(|kind| kind.starts_with("ModelInvocationLog"))
 }
 
 /// Whether a shipper wrote the record around a message.

@@ -143,6 +143,10 @@ const PORTS: &[u32] = &[
     11211, 26379, 27017,
 ];
 
+/// How names of sources end.
+const SOURCES: &[&str] =
+    &[".js", ".mjs", ".cjs", ".ts", ".py", ".java", ".kt", ".scala", ".go", ".rs", ".rb", ".php", ".cs"];
+
 /// Whom `text` names. `spoken` are the ranges that speak for the failure itself: its header, the lines that name an
 /// outcome, the loggers' names.
 pub(super) fn named(text: &str, found: &[Found], spoken: &[&str]) -> Named {
@@ -250,8 +254,11 @@ fn names_port(text: &str) -> bool {
     memchr::memchr_iter(b':', bytes).any(|at| {
         let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let host = at > 0 && bytes[at - 1].is_ascii_alphanumeric();
+        // `index.js:389:34`, `ChatService.java:389`: a place in a source.
+        let source = bytes.get(at + 1 + digits) == Some(&b':') || SOURCES.iter().any(|end| text[..at].ends_with(end));
         // A clock has colons too, with two digits behind them and before.
-        host && (2..=5).contains(&digits)
+        host && !source
+            && (2..=5).contains(&digits)
             && !(digits == 2 && bytes[at - 1].is_ascii_digit())
             && !bytes.get(at + 1 + digits).is_some_and(u8::is_ascii_alphanumeric)
             && text[at + 1..at + 1 + digits].parse().is_ok_and(|port: u32| PORTS.contains(&port))

@@ -90,6 +90,8 @@ pub(super) struct Frame {
     /// A shipper puts a timestamp before every line, also inside of a record.
     pub(super) stamped: bool,
     python: Python,
+    /// It is the source that Node prints above an uncaught error, with a caret below it.
+    excerpt: bool,
     blanks: u8,
     bytes: usize,
 }
@@ -105,6 +107,7 @@ impl Frame {
             touched: None,
             stamped: false,
             python: Python::No,
+            excerpt: false,
             blanks: 0,
             bytes: 0,
         };
@@ -125,7 +128,7 @@ impl Frame {
     /// Whether the line continues the frame.
     pub(super) fn takes(&self, line: &Line) -> bool {
         if line.role == Role::Record {
-            return false;
+            return self.excerpt && line.text.starts_with("Error: ");
         }
         match (self.python, line.role) {
             (Python::Stack, Role::Traceback) => false,
@@ -138,7 +141,7 @@ impl Frame {
             (Python::No, Role::Blank) => self.blanks == 0,
             // Java prints the exception below the logger's line.
             (Python::No, Role::Class) => {
-                self.lines.len() == 1 && matches!(self.lines[0].role, Role::Record | Role::Other)
+                self.excerpt || self.lines.len() == 1 && matches!(self.lines[0].role, Role::Record | Role::Other)
             }
             (Python::No, _) => CONTINUED.iter().any(|start| line.text.starts_with(start)),
         }
@@ -160,6 +163,10 @@ impl Frame {
         };
         if self.python != Python::No {
             self.shape = Shape::Traceback;
+        }
+        if line.role != Role::Blank {
+            let first = self.lines.iter().all(|line| matches!(line.role, Role::Inside | Role::Other | Role::Blank));
+            self.excerpt = first && !line.text.is_empty() && line.text.trim() == "^";
         }
         self.blanks = if line.role == Role::Blank { self.blanks.saturating_add(1) } else { 0 };
         self.last = line.number;

@@ -61,6 +61,8 @@ pub(super) fn judge(frame: &Frame, assume: bool) -> Verdict {
     let Some((kind, exception)) = kind::of(&text.text, &found, &statuses) else { return Verdict::Nothing };
     let spoken = text.spoken(frame, &outcomes);
     let whose = evidence::named(&text.text, &found, &spoken);
+    // Jobs and uploads are aborted too.
+    let aborted = outcomes.iter().all(|phrase| phrase.signal == Signal::Aborted);
     let library = found.iter().any(|phrase| phrase.signal == Signal::Library);
     let network = !kind.seen_by_aws();
     let ours = match whose {
@@ -68,7 +70,7 @@ pub(super) fn judge(frame: &Frame, assume: bool) -> Verdict {
         Named::Mention => true,
         Named::Other => false,
         // A Python stack shows every library it went through: without one that can call Bedrock it did not.
-        Named::Nobody => assume && (library || !network || !text.text.contains("  File \"")),
+        Named::Nobody => assume && !aborted && (library || !network || !text.text.contains("  File \"")),
     };
     if !ours || !text.is_told_as_a_failure(frame, whose, network, &outcomes) {
         return Verdict::Nothing;
@@ -105,6 +107,7 @@ const fn is_outcome(signal: Signal) -> bool {
             | Signal::Status
             | Signal::Truncated
             | Signal::Reset
+            | Signal::Aborted
             | Signal::Timeout
             | Signal::Refused
             | Signal::Network

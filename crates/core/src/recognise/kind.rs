@@ -51,7 +51,7 @@ pub(super) fn of(text: &str, found: &[Found], statuses: &[u16]) -> Option<(Failu
     }
     let kind = if has(Signal::Refused) {
         FailureKind::ConnectError
-    } else if has(Signal::Reset) {
+    } else if has(Signal::Reset) || has(Signal::Aborted) {
         FailureKind::ConnectionReset
     } else if has(Signal::Truncated) {
         FailureKind::StreamTruncated

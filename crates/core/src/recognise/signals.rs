@@ -23,6 +23,8 @@ pub(super) enum Signal {
     Truncated,
     /// The connection was reset or closed.
     Reset,
+    /// The same, in a word that means it only of Bedrock.
+    Aborted,
     /// The client gave up waiting.
     Timeout,
     /// No connection could be made.
@@ -84,7 +86,8 @@ const TABLE: &[(&str, Signal)] = &[
     ("throttlingexception", S::Named(E::ThrottlingException)),
     ("validationexception", S::Named(E::ValidationException)),
     ("too many connections, please wait", S::Said(E::ServiceUnavailableException)),
-    ("bedrock is unable to process your request", S::Said(E::ServiceUnavailableException)),
+    ("unable to process your request", S::Said(E::ServiceUnavailableException)),
+    ("model is getting throttled", S::Said(E::ThrottlingException)),
     ("too many requests, please wait", S::Said(E::ThrottlingException)),
     ("too many tokens, please wait", S::Said(E::ThrottlingException)),
     ("too many tokens per day, please wait", S::Said(E::ThrottlingException)),
@@ -155,6 +158,7 @@ const TABLE: &[(&str, Signal)] = &[
     ("fetch failed", S::Network),
     ("error: aborted", S::Reset),
     ("message: aborted", S::Reset),
+    (": aborted", S::Aborted),
     ("connection aborted", S::Reset),
     ("connection was aborted", S::Reset),
     ("remote end closed connection", S::Reset),

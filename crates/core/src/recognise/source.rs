@@ -3,18 +3,23 @@
 //! While no frame is open the whole buffer is searched at once and only hits are widened to lines. While one is open,
 //! lines are read one by one.
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{
+    borrow::Cow,
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memmem::Finder, memrchr};
 
 use super::{
     assembler::{Assembler, Sink},
     envelope::{self, Body, Opened},
+    flatten::Flat,
     frame::Line,
     line::Role,
     literals::{Hit, Phrases, Pieces},
 };
-use crate::model::Time;
+use crate::{bodies, model::Time};
 
 /// Lines above a hit that may hold its record's header.
 const ABOVE: usize = 12;
@@ -119,6 +124,10 @@ impl Source {
         let Range { start, end } = line;
         let raw = &bytes[start..end.min(start + MOST_LINE)];
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+        // Bodies are long, and hold whatever people write: they are not searched.
+        if !self.open && is_invocation_record(raw) {
+            return;
+        }
         let phrases = piece.map_or_else(Phrases::default, |piece| Phrases::from(raw, (piece - start).min(raw.len())));
         // A piece of a phrase alone is nothing; colours and the cuts of a container runtime may hide the rest of it.
         if !self.open && phrases.hit == Hit::Nothing && raw.len() < MOST_PLAIN && memchr(ESCAPE, raw).is_none() {
@@ -241,6 +250,22 @@ fn next_hit(pieces: &mut Pieces<'_>, bytes: &[u8], at: usize) -> Option<usize> {
         }
         from = memchr(b'\n', &bytes[hit..]).map(|newline| hit + newline + 1)?;
     }
+}
+
+/// Whether the line is a record of the model invocation log: it is told by AWS, not by a client.
+fn is_invocation_record(raw: &[u8]) -> bool {
+    static SCHEMA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"ModelInvocationLog"));
+    /// The fields around the bodies; the order of fields differs.
+    const NEAR: usize = 2048;
+    if raw.first() != Some(&b'{') || !raw.ends_with(b"}") {
+        return false;
+    }
+    let near = SCHEMA.find(&raw[..raw.len().min(NEAR)]).is_some()
+        || SCHEMA.find(&raw[raw.len().saturating_sub(NEAR)..]).is_some();
+    near && std::str::from_utf8(raw).is_ok_and(|record| {
+        let left = bodies::without_bodies(record);
+        left.and_then(|left| Flat::parse(&left)).is_some_and(|flat| envelope::is_invocation_record(&flat))
+    })
 }
 
 /// The lines above `start` that are of this sub-stream, nearest first.
