@@ -255,7 +255,8 @@ fn names_port(text: &str) -> bool {
         let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let host = at > 0 && bytes[at - 1].is_ascii_alphanumeric();
         // `index.js:389:34`, `ChatService.java:389`: a place in a source.
-        let source = bytes.get(at + 1 + digits) == Some(&b':') || SOURCES.iter().any(|end| text[..at].ends_with(end));
+        let name = text[..at].trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':');
+        let source = SOURCES.iter().any(|end| name.ends_with(end));
         // A clock has colons too, with two digits behind them and before.
         host && !source
             && (2..=5).contains(&digits)
