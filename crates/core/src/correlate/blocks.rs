@@ -22,6 +22,8 @@ use crate::model::{LogRef, Time};
 const BLOCK: i64 = 300;
 /// What happens this long after a block still bears on it: the failures that compete for its records.
 const AFTER: i64 = 300;
+/// How many blocks later a failure may still be of the same record.
+const REACH: i64 = 5;
 /// A finding is named from this probability on.
 pub(super) const PROBABLE: f64 = 0.8;
 
@@ -99,22 +101,32 @@ impl Blocks {
         blocks
     }
 
+    /// The blocks after one whose matches changed, as far as they may claim the same records, are to be matched again;
+    /// returns those that are due.
+    pub(super) fn follow(&mut self, block: i64, is_due: impl Fn(&FailureKey) -> bool) -> Vec<i64> {
+        let later = self.failures.range(block + 1..=block + REACH);
+        self.stale.extend(later.clone().map(|(block, _)| *block));
+        later.filter(|(_, failures)| failures.iter().any(&is_due)).map(|(block, _)| *block).collect()
+    }
+
     /// Whether what is believed of this failure is the latest.
     pub(super) fn is_settled(&self, key: &FailureKey) -> bool {
         !self.stale.contains(&block_of(key.0))
     }
 
-    /// Matches the failures of a block.
-    pub(super) fn run(&mut self, block: i64, views: &Views) -> Vec<Change> {
+    /// Matches the failures of a block. `claimed` tells how likely a record is of failures of earlier blocks: what was
+    /// learnt since may say otherwise, but no record is of two failures.
+    pub(super) fn run(&mut self, block: i64, views: &Views, claimed: impl Fn(&Arc<str>) -> f64) -> Vec<Change> {
         let mut learnt = views.learn();
         let mut found: BTreeMap<usize, Vec<Odds>> = BTreeMap::new();
         for pair in matching::matches(&views.records, &views.failures, &mut learnt) {
             found.entry(pair.failure).or_default().push((views.id_of(pair.record), pair.probability));
         }
         let of_block = |position: usize| views.key_of(position).filter(|key| block_of(key.0) == block);
-        let matched: BTreeMap<FailureKey, Vec<Odds>> = (0..views.failures.len())
+        let mut matched: BTreeMap<FailureKey, Vec<Odds>> = (0..views.failures.len())
             .filter_map(|position| Some((of_block(position)?.clone(), found.remove(&position).unwrap_or_default())))
             .collect();
+        leave_what_is_claimed(&mut matched, claimed);
         self.stale.remove(&block);
         let mut changed = Vec::new();
         for key in self.failures.get(&block).into_iter().flatten() {
@@ -125,11 +137,6 @@ impl Blocks {
             }
         }
         changed
-    }
-
-    /// What was believed of a failure before a restart.
-    pub(super) fn recall(&mut self, key: FailureKey, id: Arc<str>, probability: f64) {
-        self.matches.entry(key).or_default().push((id, probability));
     }
 
     /// Forgets what is believed of failures before a time, also of those that were never seen again.
@@ -164,6 +171,18 @@ impl Blocks {
     }
 }
 
-fn block_of(at: Time) -> i64 {
+/// Scales what the failures of a block claim of each record, together, down to what earlier blocks left of it.
+fn leave_what_is_claimed(matched: &mut BTreeMap<FailureKey, Vec<Odds>>, claimed: impl Fn(&Arc<str>) -> f64) {
+    let mut wanted: BTreeMap<Arc<str>, f64> = BTreeMap::new();
+    for (id, probability) in matched.values().flatten() {
+        *wanted.entry(Arc::clone(id)).or_default() += probability;
+    }
+    for (id, probability) in matched.values_mut().flatten() {
+        let left = (1.0 - claimed(id)).max(0.0);
+        *probability *= (left / wanted[id]).min(1.0);
+    }
+}
+
+pub(super) fn block_of(at: Time) -> i64 {
     at.timestamp().div_euclid(BLOCK)
 }

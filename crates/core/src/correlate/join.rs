@@ -9,7 +9,7 @@ use chrono::Duration;
 
 use super::{
     Conclusion,
-    blocks::{Blocks, Match, PROBABLE},
+    blocks::{Blocks, Match, PROBABLE, block_of},
     coverage::Coverage,
     probable::Said,
     retries::Retries,
@@ -78,10 +78,6 @@ pub(super) struct Joins {
     pub(super) retries: Retries,
     /// By record: the failures that may be of it, each with its probability.
     pub(super) claims: HashMap<Arc<str>, BTreeMap<FailureKey, f64>>,
-    /// Records of which matching believed something that it believes no longer.
-    pub(super) withdrawn: BTreeSet<Arc<str>>,
-    /// Probable findings from before a restart that nothing has led to again so far.
-    pub(super) recalled: BTreeSet<Arc<str>>,
     /// From when on everything is known; `None` while nothing was ever forgotten.
     complete_since: Option<Time>,
     evicted: u64,
@@ -111,30 +107,6 @@ impl Joins {
                 self.something_at(at);
             }
         }
-    }
-
-    /// Takes in a finding that was made before a restart: nothing is said of it again unless it changes.
-    pub(super) fn recall(&mut self, finding: &Finding) {
-        let Some(id) = &finding.request_id else { return };
-        if finding.evidence == Evidence::Probable
-            && finding.probability >= PROBABLE
-            && let Some(log) = &finding.client_log
-        {
-            let key = (log.at, log.clone());
-            self.claims.entry(Arc::clone(id)).or_default().insert(key.clone(), finding.probability);
-            self.blocks.recall(key, Arc::clone(id), finding.probability);
-        }
-        if finding.evidence == Evidence::Probable {
-            self.recalled.insert(Arc::clone(id));
-        }
-        self.models.insert(finding.scope.model.clone());
-        self.findings_by_time.insert((finding.occurred_at, Arc::clone(id)));
-        self.findings.insert(Arc::clone(id), finding.clone());
-    }
-
-    /// Everything from this time on will be shown, and nothing before it.
-    pub(super) fn begin_at(&mut self, since: Time) {
-        self.complete_since = self.complete_since.max(Some(since));
     }
 
     pub(super) fn add_success(&mut self, success: &ClientSuccess) {
@@ -190,15 +162,9 @@ impl Joins {
         let mut findings = Vec::new();
         for id in changed {
             let Some(record) = self.records.get(&id) else { continue };
-            let said = self.finding(cell, record, prices);
-            if said.is_some() {
-                self.recalled.remove(&id);
-            }
-            let Some(mut finding) = said.or_else(|| self.taken_back(&id)) else { continue };
+            let found = self.finding(cell, record, prices).or_else(|| self.taken_back(&id));
+            let Some(mut finding) = found else { continue };
             if let Some(before) = self.findings.get(&id) {
-                if self.knew_more(before) {
-                    continue;
-                }
                 finding.revision = before.revision;
                 if finding == *before {
                     continue;
@@ -211,12 +177,6 @@ impl Joins {
         }
         findings.sort_by(|a, b| (a.occurred_at, &a.id).cmp(&(b.occurred_at, &b.id)));
         findings
-    }
-
-    /// Whether a finding that is certain rests on a line that is no longer known, or was read before a restart.
-    fn knew_more(&self, before: &Finding) -> bool {
-        let line = before.client_log.as_ref().filter(|_| before.evidence == Evidence::Confirmed);
-        line.is_some_and(|log| !self.failures.contains_key(&(log.at, log.clone())))
     }
 
     /// What is to be said of this record's request, if it was billed but failed.
@@ -264,11 +224,19 @@ impl Joins {
         let mut blocks = std::mem::take(&mut self.blocks);
         let is_due = |key: &FailureKey| self.failures.get(key).is_some_and(|state| state.is_over(now, horizon));
         let frozen = self.complete_since.map(|since| since + LOOK_BACK);
-        for block in blocks.due(now, frozen, is_due) {
+        let mut due: BTreeSet<i64> = blocks.due(now, frozen, is_due).into_iter().collect();
+        while let Some(block) = due.pop_first() {
             let views = self.views(Blocks::cut_off(block));
-            for (key, before, now) in blocks.run(block, &views) {
+            let claimed = |id: &Arc<str>| {
+                let claims = self.claims.get(id).into_iter().flatten();
+                claims.filter(|((at, _), _)| block_of(*at) < block).map(|(_, probability)| probability).sum()
+            };
+            let changes = blocks.run(block, &views, claimed);
+            if !changes.is_empty() {
+                due.extend(blocks.follow(block, is_due));
+            }
+            for (key, before, now) in changes {
                 for (id, _) in before {
-                    self.withdrawn.insert(Arc::clone(&id));
                     remove_claim(&mut self.claims, &id, &key);
                     self.changed.insert(id);
                 }
@@ -536,8 +504,6 @@ impl Joins {
             self.complete_since = self.complete_since.max(Some(*at));
             self.forget_record(&id);
             self.claims.remove(&id);
-            self.withdrawn.remove(&id);
-            self.recalled.remove(&id);
             if let Some(finding) = self.findings.remove(&id) {
                 self.findings_by_time.remove(&(finding.occurred_at, id));
             }

@@ -99,16 +99,6 @@ impl Correlator {
         }
     }
 
-    /// Takes up where another correlator ended: `findings` are those it made, as the ledger holds them, and everything
-    /// from `since` on will be observed again. Findings are spoken of only when they change; failures so old that not
-    /// every record they may be of is shown again stay as they were concluded.
-    pub fn recall<'a>(&mut self, findings: impl IntoIterator<Item = &'a Finding>, since: Time) {
-        for finding in findings.into_iter().filter(|finding| finding.scope.cell == self.cell) {
-            self.joins.recall(finding);
-        }
-        self.joins.begin_at(since);
-    }
-
     /// Takes in one observation. Those of other cells are none of its business.
     pub fn observe(&mut self, observation: &Observation) {
         match observation {

@@ -66,14 +66,10 @@ impl Joins {
         self.retries.of(id).map_or(0.0, |retry| retry.probability)
     }
 
-    /// What was said to be probable and no longer is, is said again with what is left of it. What was said before a
-    /// restart stands until something speaks against it.
+    /// What was said to be probable and no longer is, is said again with what is left of it.
     pub(super) fn taken_back(&self, id: &Arc<str>) -> Option<Finding> {
         let is_probable = |before: &&Finding| before.evidence == Evidence::Probable && before.probability >= PROBABLE;
         let before = self.findings.get(id).filter(is_probable)?;
-        if self.recalled.contains(id) && !self.withdrawn.contains(id) {
-            return None;
-        }
         Some(Finding { probability: rounded(self.failed_at_all(id)), ..before.clone() })
     }
 

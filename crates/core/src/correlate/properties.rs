@@ -1,6 +1,5 @@
 //! The properties that crash recovery, replay and scale-out stand on: the same observations in any order, with any
-//! repeats and any advances in between, come to the same findings, conclusions and summary; and so does a correlator
-//! that takes up where another one was cut off.
+//! repeats and any advances in between, come to the same findings, conclusions and summary.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +15,7 @@ use crate::model::{
     Operation, Outcome, RecordsRead, Time,
 };
 
-/// No failure is concluded before this second, and every one by the time of `END`.
-const HORIZON: i64 = 1_800;
+/// Every failure is concluded by this second.
 const END: i64 = 4_100;
 
 fn model() -> impl Strategy<Value = &'static str> {
@@ -204,56 +202,11 @@ proptest! {
         prop_assert!(by_failure.values().all(|sum| *sum <= 1.0 + 1e-9), "{:?}", by_failure);
         prop_assert!(by_record.values().all(|sum| *sum <= 1.15), "{:?}", by_record);
     }
-
-    /// The daemon is killed somewhere; the ledger has its findings, and one window is read back.
-    #[test]
-    fn a_restart_anywhere_comes_to_the_same_findings(
-        observations in world(),
-        cut in any::<Index>(),
-        killed_at in 0..END,
-    ) {
-        let through = run(&observations, &[]);
-        let mut first = correlator();
-        let mut ledger = End::default();
-        // Before the horizon the first life has seen only a part of the world, after it all of it.
-        let seen = if killed_at < HORIZON { cut.index(observations.len()) } else { observations.len() };
-        observations[..seen].iter().for_each(|observation| first.observe(observation));
-        ledger.advance(&mut first, at(600.min(killed_at)));
-        ledger.advance(&mut first, at(killed_at));
-
-        let mut second = correlator();
-        second.recall(ledger.findings.values(), at(killed_at - 3_600));
-        let mut after = End::default();
-        let again = |observation: &&Observation| time_of(observation).is_none_or(|time| time >= at(killed_at - 3_600));
-        observations.iter().filter(again).for_each(|observation| second.observe(observation));
-        for second_life in [killed_at + 1, killed_at + 400, END.max(killed_at + 400) + 400] {
-            after.advance(&mut second, at(second_life));
-        }
-        for (id, finding) in after.findings {
-            let known = ledger.findings.insert(id, finding.clone());
-            prop_assert!(known.is_none_or(|known| known.revision < finding.revision), "{:?}", finding);
-        }
-        ledger.findings.retain(|_, finding| finding.probability >= PROBABLE);
-        let facts = |end: &End| -> BTreeMap<String, (Evidence, Option<String>)> {
-            let line = |finding: &Finding| finding.client_log.as_ref().map(|log| log.key());
-            end.findings.iter().map(|(id, finding)| (id.clone(), (finding.evidence, line(finding)))).collect()
-        };
-        prop_assert_eq!(facts(&ledger), facts(&through));
-    }
 }
 
 fn as_failure(observation: &Observation) -> Option<&ClientFailure> {
     match observation {
         Observation::Failure(failure) => Some(failure),
-        _ => None,
-    }
-}
-
-fn time_of(observation: &Observation) -> Option<Time> {
-    match observation {
-        Observation::Failure(failure) => Some(failure.at),
-        Observation::Record(record) => Some(record.at),
-        Observation::Success(success) => Some(success.at),
         _ => None,
     }
 }
