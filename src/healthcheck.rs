@@ -27,7 +27,8 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    // In one piece: a server may answer and close as soon as it has seen the first.
+    stream.write_all(format!("GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut begin = Vec::new();
     stream.take(ENOUGH).read_to_end(&mut begin)?;
     Ok(String::from_utf8_lossy(&begin).into_owned())
@@ -47,9 +48,13 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 1024];
-            let read = stream.read(&mut request).unwrap();
-            assert!(request[..read].starts_with(b"GET /-/healthy HTTP/1.1\r\n"));
+            let mut request = String::new();
+            while !request.ends_with("\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.push(char::from(byte[0]));
+            }
+            assert!(request.starts_with("GET /-/healthy HTTP/1.1\r\n"));
             stream.write_all(answer.as_bytes()).unwrap();
         });
         let verdict = run(address);
