@@ -95,6 +95,7 @@ impl Emitter<'_> {
                 error_code,
                 has_record,
                 logged_at: logged_at.filter(|_| index == last),
+                own_id_told: call.own_id.is_some() && logged_at.is_some(),
                 id_in_text: index == last
                     && matches!(attempt.failure, Some(Failure::Answered(_)))
                     && self.application.library.prints_request_id(),

@@ -47,11 +47,19 @@ pub struct RequestTruth {
     pub logged_at: Option<Time>,
     /// Whether that log text names the request id.
     pub id_in_text: bool,
+    /// Whether the client's log tells of the call's failure with an id of its own, which this attempt's record has too.
+    pub own_id_told: bool,
 }
 
 impl RequestTruth {
     /// What the product looks for: paid for, and of no use to its client.
     pub const fn billed_but_failed(&self) -> bool {
         self.billed && self.failed
+    }
+
+    /// Whether that can be known for certain: the record says both, or the client's log names the record.
+    pub const fn can_be_confirmed(&self) -> bool {
+        let named = self.id_in_text || self.own_id_told;
+        self.billed_but_failed() && self.has_record && (self.error_code.is_some() || named)
     }
 }
